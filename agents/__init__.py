@@ -1,0 +1,34 @@
+"""The wiring: one thin file per agent: decode, decide, publish, acknowledge.
+
+No autodiscovery: Faust drops a module whose import fails and goes on without it. Each agent is
+registered here, by name.
+"""
+
+from agents import feedback, pairs, plays, trend_counts
+from agents.deps import Deps
+from agents.listeners import ListenersStage
+from agents.lists import ListWriter
+from models.recommend.recommender import Recommender
+from models.recommend.rowcache import RowCache
+from models.recommend.vocabulary import Vocabulary
+from models.recommend.warm import warm
+from streams.app import SegueApp
+from streams.tasks import TaskGroup
+
+__all__ = ["register_all"]
+
+
+def register_all(app: SegueApp, deps: Deps) -> None:
+    """Register the agents of the role `recommend`. Compiles what must be compiled first."""
+    warm()
+    settings = deps.settings
+    vocabulary = Vocabulary(limit=settings.vocabulary_max)
+    rows = RowCache(vocabulary, ttl_s=settings.row_cache_ttl_s)
+    recommender = Recommender(vocabulary, rows, list_length=settings.list_length)
+    lists = ListWriter(recommender, rows, deps)
+    listeners = TaskGroup(ListenersStage(vocabulary, lists, deps), app=app, settings=settings)
+    app.groups.append(listeners)
+    plays.register(app, deps, listeners, lists)
+    feedback.register(app, deps, listeners, lists)
+    pairs.register(app, deps, vocabulary)
+    trend_counts.register(app, deps, vocabulary)

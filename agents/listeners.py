@@ -1,0 +1,83 @@
+"""Stage A: listeners. Reads plays and feedback by listener, sends pairs and trend counts on."""
+
+import time
+from collections.abc import AsyncIterator
+
+from agents.deps import Deps
+from agents.lists import ListWriter
+from models.recommend.listeners import ListenerLimits, ListenerState
+from models.recommend.vocabulary import Vocabulary
+from schemas.frames import encode_trend_counts, split_pairs
+from schemas.murmur2 import partition_of
+from schemas.registry import FEEDBACK, LISTENERS_CHANGELOG, PAIRS, PLAYS, TREND_COUNTS
+from streams.sinks.redis import Values
+from streams.stage import Output
+from streams.task import PartitionTask
+
+__all__ = ["ListenersStage"]
+
+VERIFY_INTERVAL_S = 1.0
+REWRITE_LISTENERS = 200  # lists made at once when Redis lost its data
+
+
+class ListenersStage:
+    """Fits `streams.stage.Stage`. Lists reach Redis from the agents, before the commit."""
+
+    name = "listeners"
+    needs = ("neighbours", "trends")
+
+    def __init__(self, vocabulary: Vocabulary, lists: ListWriter, deps: Deps) -> None:
+        prefix = deps.settings.topic_prefix
+        self.inputs = (PLAYS.topic(prefix), FEEDBACK.topic(prefix))
+        self.changelog = LISTENERS_CHANGELOG.topic(prefix)
+        self.flush_interval_s = self.publish_interval_s = deps.settings.flush_interval_s
+        self._pairs, self._trends = PAIRS.topic(prefix), TREND_COUNTS.topic(prefix)
+        self._vocabulary, self._lists, self._deps = vocabulary, lists, deps
+        self._verified_s: dict[int, float] = {}
+
+    def new_state(self, partition: int) -> ListenerState:
+        """Return an empty state of the configured limits."""
+        settings = self._deps.settings
+        limits = ListenerLimits(
+            listeners_max=settings.listeners_per_partition_max,
+            dedupe_window=settings.dedupe_window,
+            lateness_ms=settings.lateness_ms,
+            session_gap_ms=settings.session_gap_ms,
+        )
+        return ListenerState(self._vocabulary, limits)
+
+    def outputs(self, state: ListenerState) -> list[Output]:
+        """Drain pairs (a frame per partition of the left track) and trend counts (per market)."""
+        frames = state.drain_pairs(self._track_partition).items()
+        limit = self._deps.settings.message_bytes_max // 2
+        pairs = [
+            Output(self._pairs, partition, None, raw)
+            for partition, frame in frames
+            for raw in split_pairs(frame, limit)
+        ]
+        return pairs + [
+            Output(
+                self._trends,
+                self._track_partition(frame.market),
+                frame.market.encode(),
+                encode_trend_counts(frame),
+            )
+            for frame in state.drain_trend_counts()
+        ]
+
+    async def publish(self, task: PartitionTask[ListenerState]) -> None:
+        """See about every second whether Redis still holds the lists."""
+        now_s = time.monotonic()
+        if now_s - self._verified_s.get(task.partition, 0.0) >= VERIFY_INTERVAL_S:
+            self._verified_s[task.partition] = now_s
+            await self._deps.sink.verify(task)
+
+    async def everything(self, task: PartitionTask[ListenerState]) -> AsyncIterator[Values]:
+        """Make all lists anew from the state."""
+        slots = task.state.all_slots()
+        for start in range(0, len(slots), REWRITE_LISTENERS):
+            chunk = slots[start : start + REWRITE_LISTENERS]
+            yield await self._lists.make(task, chunk, task.version_offset)
+
+    def _track_partition(self, name: str) -> int:
+        return partition_of(name.encode(), self._deps.settings.partitions)

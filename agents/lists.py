@@ -1,0 +1,86 @@
+"""Listeners' lists: rows in, lists out. Used by every agent that changes what a listener gets."""
+
+import time
+from collections.abc import Sequence
+
+from agents.deps import Deps
+from models.recommend.listeners import ListenerState
+from models.recommend.recommender import Recommender
+from models.recommend.rowcache import RowCache
+from schemas.frames import BadFrame
+from schemas.outputs import (
+    WORLD,
+    decode_trending,
+    encode_list,
+    format_version,
+)
+from schemas.rediskeys import discover_key, next_key, row_key, trend_key
+from segue.telemetry.logs import get_logger
+from streams.sinks.redis import Values
+from streams.task import PartitionTask
+from streams.unit import Unit
+
+__all__ = ["ListWriter"]
+
+logger = get_logger(__name__)
+
+
+class ListWriter:
+    """Makes and writes the lists of touched listeners: one script for the whole batch.
+
+    Idempotent by key and version: the same state at the same offset writes the same again.
+    """
+
+    def __init__(self, recommender: Recommender, rows: RowCache, deps: Deps) -> None:
+        self._recommender, self._rows, self._deps = recommender, rows, deps
+        self._trends_due_s: dict[str, float] = {}
+
+    async def write(self, unit: Unit[ListenerState], slots: Sequence[int]) -> None:
+        """Write both lists of each slot. Returns when Redis holds them; waits while it is away."""
+        if slots:
+            values = await self.make(unit.task, slots, unit.version_offset)
+            await self._deps.sink.write(unit.task, values)
+
+    async def make(
+        self, task: PartitionTask[ListenerState], slots: Sequence[int], offset: int
+    ) -> Values:
+        """Return the lists of `slots` as keys and values, under the version of `offset`."""
+        await self._fetch_rows(task, slots)
+        await self._fetch_trends(task, slots)
+        version = format_version(self._deps.epochs[task.stage.inputs[0]], offset)
+        at_ms = self._deps.clock.now_ms()
+        items: list[tuple[str, bytes]] = []
+        for served in self._recommender.recommend(task.state, slots):
+            user = served.user_id
+            following = encode_list(version, user, kind="next", at_ms=at_ms, columns=served.next)
+            new = encode_list(version, user, kind="discover", at_ms=at_ms, columns=served.discover)
+            items += ((next_key(user), following), (discover_key(user), new))
+        return Values("list", items, ttl_s=self._deps.settings.list_ttl_s)
+
+    async def _fetch_rows(self, task: PartitionTask[ListenerState], slots: Sequence[int]) -> None:
+        """Bring the rows that these lists need into the cache, unless they are fresh there."""
+        now_s = time.monotonic()
+        wanted = self._recommender.context_tracks(task.state, slots)
+        missing = self._rows.missing(wanted, now_s)
+        found = await self._deps.sink.read([row_key(name) for name in missing], task)
+        for name, raw in zip(missing, found, strict=True):
+            try:
+                self._rows.put(name, raw, now_s)
+            except BadFrame:  # written by another version of us: as good as absent
+                logger.warning("row_unreadable")
+                self._rows.put(name, None, now_s)
+
+    async def _fetch_trends(self, task: PartitionTask[ListenerState], slots: Sequence[int]) -> None:
+        """Read the trends of these listeners' markets again about every second."""
+        now_s = time.monotonic()
+        due = [
+            market
+            for market in (WORLD, *task.state.markets_of(slots))
+            if self._trends_due_s.get(market, 0.0) <= now_s
+        ]
+        found = await self._deps.sink.read([trend_key(m, "day") for m in due], task)
+        for market, raw in zip(due, found, strict=True):
+            self._trends_due_s[market] = now_s + self._deps.settings.trend_publish_interval_s
+            if raw is not None:
+                trending = decode_trending(raw)
+                self._recommender.set_trending(market, trending.track_ids, trending.scores)

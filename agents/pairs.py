@@ -1,0 +1,96 @@
+"""Stage B: neighbour rows. Adds the pairs of all listeners to the rows of this partition."""
+
+import time
+from collections.abc import AsyncIterator, Iterable
+
+from agents.deps import Deps
+from agents.frames import apply_frames
+from models.recommend.neighbours import NeighbourState, similar_scores
+from models.recommend.vocabulary import Vocabulary
+from schemas.frames import decode_pairs
+from schemas.outputs import encode_similar, format_version
+from schemas.rediskeys import row_key, similar_key
+from schemas.registry import NEIGHBOURS_CHANGELOG, PAIRS
+from schemas.row import RowColumns, encode_row
+from streams.app import SegueApp
+from streams.sinks.redis import Values
+from streams.stage import Output
+from streams.task import PartitionTask
+from streams.tasks import TaskGroup
+from streams.transport import Batches
+
+__all__ = ["NeighboursStage", "register"]
+
+VERIFY_INTERVAL_S = 1.0
+ROWS_AT_ONCE = 500  # about 10 ms of the event loop
+
+
+class NeighboursStage:
+    """Fits `streams.stage.Stage`. Rows reach Redis coalesced, and before they are committed."""
+
+    name = "neighbours"
+    needs = ()
+
+    def __init__(self, vocabulary: Vocabulary, deps: Deps) -> None:
+        settings = deps.settings
+        self.inputs = (PAIRS.topic(settings.topic_prefix),)
+        self.changelog = NEIGHBOURS_CHANGELOG.topic(settings.topic_prefix)
+        self.flush_interval_s = settings.sink_flush_interval_s
+        self.publish_interval_s = settings.row_publish_interval_s
+        self._vocabulary, self._deps = vocabulary, deps
+        self._verified_s: dict[int, float] = {}
+
+    def new_state(self, partition: int) -> NeighbourState:
+        """Return an empty state of the configured limit."""
+        return NeighbourState(self._vocabulary, self._deps.settings.tracks_per_partition_max)
+
+    def outputs(self, state: NeighbourState) -> list[Output]:
+        """Nothing goes on from here but rows."""
+        return []
+
+    async def publish(self, task: PartitionTask[NeighbourState]) -> None:
+        """Write the rows that changed; about every second see whether Redis holds the others."""
+        now_s = time.monotonic()
+        if now_s - self._verified_s.get(task.partition, 0.0) >= VERIFY_INTERVAL_S:
+            self._verified_s[task.partition] = now_s
+            await self._deps.sink.verify(task)
+        while rows := task.state.drain_published(ROWS_AT_ONCE):
+            await self._deps.sink.write(task, *self._values(task, rows))
+
+    async def everything(self, task: PartitionTask[NeighbourState]) -> AsyncIterator[Values]:
+        """Return all rows."""
+        task.state.mark_all_published_dirty()
+        while rows := task.state.drain_published(ROWS_AT_ONCE):
+            for values in self._values(task, rows):
+                yield values
+
+    def _values(
+        self, task: PartitionTask[NeighbourState], rows: Iterable[tuple[str, RowColumns]]
+    ) -> tuple[Values, Values]:
+        version = format_version(self._deps.epochs[self.inputs[0]], task.version_offset)
+        at_ms = self._deps.clock.now_ms()
+        binary = [(row_key(track), encode_row(version, row)) for track, row in rows]
+        similar = [
+            (
+                similar_key(track),
+                encode_similar(
+                    version, track, at_ms=at_ms, columns=(row.names, similar_scores(row))
+                ),
+            )
+            for track, row in rows
+        ]
+        ttl_s = self._deps.settings.row_ttl_s
+        return Values("row", binary, ttl_s=ttl_s), Values("similar", similar, ttl_s=ttl_s)
+
+
+def register(app: SegueApp, deps: Deps, vocabulary: Vocabulary) -> None:
+    """Register the agent `pairs`. Exactly once by the task's transaction; rows are versioned."""
+    settings = deps.settings
+    stage = NeighboursStage(vocabulary, deps)
+    neighbours = TaskGroup(stage, app=app, settings=settings)
+    app.groups.append(neighbours)
+
+    @app.agent(app.batches(stage.inputs[0]), name="pairs", concurrency=1)
+    async def pairs(batches: Batches) -> AsyncIterator[dict[str, int]]:
+        async for batch in batches:
+            yield await apply_frames(neighbours, batch, decode_pairs, agent="pairs", deps=deps)

@@ -1,0 +1,72 @@
+"""Plays: each one changes its listener, the pairs of its session, and at once the lists."""
+
+from collections.abc import AsyncIterator
+from time import time
+
+from agents.deps import Deps
+from agents.lists import ListWriter
+from agents.pausing import pause_if_flooded
+from models.recommend.listener_memory import Tally
+from models.recommend.listeners import ListenerState
+from schemas.codec import EventDecoder
+from schemas.events import PlayEvent
+from schemas.registry import DEAD_LETTERS, PLAYS
+from segue.telemetry import metrics
+from streams.app import SegueApp
+from streams.intake import Intake, IntakeLimits
+from streams.tasks import TaskGroup
+from streams.transport import Batch, Batches
+
+__all__ = ["register"]
+
+LATENCY_SAMPLES = 16  # per batch; at low rates that is every play
+
+
+def register(
+    app: SegueApp, deps: Deps, listeners: TaskGroup[ListenerState], lists: ListWriter
+) -> None:
+    """Register the agent `plays`.
+
+    Exactly once inside Kafka by the task's transaction; lists are idempotent by key and version.
+    """
+    settings = deps.settings
+    intake: Intake[PlayEvent] = Intake(
+        EventDecoder(PlayEvent, settings.message_bytes_max),
+        time_ms="started_at_ms",
+        dead_letters=DEAD_LETTERS.topic(settings.topic_prefix),
+        limits=IntakeLimits(settings.partitions, settings.bad_window, settings.bad_share_max),
+    )
+
+    @app.agent(app.batches(PLAYS.topic(settings.topic_prefix)), name="plays", concurrency=1)
+    async def plays(batches: Batches) -> AsyncIterator[dict[str, int]]:
+        async for batch in batches:
+            outcomes: dict[str, int] = {}
+            async with listeners.unit(batch) as unit:
+                if unit is not None:
+                    taken = intake.read(unit)
+                    before = unit.state.tally
+                    learned = unit.state.learn(taken.events, exempt=taken.exempt)
+                    _count_hits(before, unit.state.tally)
+                    await lists.write(unit, learned.touched)
+                    outcomes = learned.tally() | taken.tally()
+            if outcomes:
+                _count(batch, outcomes)
+                await pause_if_flooded(listeners, batch, intake, deps)
+            yield outcomes
+
+
+def _count(batch: Batch, outcomes: dict[str, int]) -> None:
+    for outcome, count in outcomes.items():
+        metrics.EVENTS.labels("plays", outcome).inc(count)
+    now_s = time()
+    step = max(1, len(batch.records) // LATENCY_SAMPLES)
+    observe = metrics.PLAY_TO_LIST.labels("append").observe
+    for record in batch.records[::step]:
+        observe(max(0.0, now_s - record.timestamp / 1000))
+
+
+def _count_hits(before: Tally, after: Tally) -> None:
+    """Test then learn: the lists served before were tested by these plays."""
+    metrics.TRIALS.inc(after.trials - before.trials)
+    metrics.HITS.labels("next").inc(after.hits - before.hits)
+    metrics.HITS.labels("popular").inc(after.popular_hits - before.popular_hits)

@@ -1,0 +1,97 @@
+"""Stage C: trends. Adds the plays of each market, decayed by age, and publishes what leads."""
+
+import time
+from collections.abc import AsyncIterator, Iterable
+from typing import get_args
+
+from agents.deps import Deps
+from agents.frames import apply_frames
+from models.recommend.trends import TrendState
+from models.recommend.vocabulary import Vocabulary
+from schemas.frames import decode_trend_counts
+from schemas.outputs import TrendWindow, encode_trending, format_version
+from schemas.rediskeys import trend_key
+from schemas.registry import TREND_COUNTS, TRENDS_CHANGELOG
+from streams.app import SegueApp
+from streams.sinks.redis import Values
+from streams.stage import Output
+from streams.task import PartitionTask
+from streams.tasks import TaskGroup
+from streams.transport import Batches
+
+__all__ = ["TrendsStage", "register"]
+
+TRENDING_MAX = 100
+WINDOWS: tuple[TrendWindow, ...] = get_args(TrendWindow)
+
+
+class TrendsStage:
+    """Fits `streams.stage.Stage`. Trends reach Redis about every second, and before a commit."""
+
+    name = "trends"
+    needs = ()
+
+    def __init__(self, vocabulary: Vocabulary, deps: Deps) -> None:
+        settings = deps.settings
+        self.inputs = (TREND_COUNTS.topic(settings.topic_prefix),)
+        self.changelog = TRENDS_CHANGELOG.topic(settings.topic_prefix)
+        self.flush_interval_s = settings.sink_flush_interval_s
+        self.publish_interval_s = settings.trend_publish_interval_s
+        self._vocabulary, self._deps = vocabulary, deps
+        self._verified_s: dict[int, float] = {}
+
+    def new_state(self, partition: int) -> TrendState:
+        """Return an empty state."""
+        return TrendState(self._vocabulary)
+
+    def outputs(self, state: TrendState) -> list[Output]:
+        """Nothing goes on from here but trends."""
+        return []
+
+    async def publish(self, task: PartitionTask[TrendState]) -> None:
+        """Write the trends that changed; see whether Redis holds the others."""
+        now_s = time.monotonic()
+        if now_s - self._verified_s.get(task.partition, 0.0) >= self.publish_interval_s:
+            self._verified_s[task.partition] = now_s
+            await self._deps.sink.verify(task)
+        markets = task.state.drain_dirty_markets()
+        if markets:
+            await self._deps.sink.write(task, self._values(task, markets))
+
+    async def everything(self, task: PartitionTask[TrendState]) -> AsyncIterator[Values]:
+        """Return all trends."""
+        yield self._values(task, task.state.markets)
+
+    def _values(self, task: PartitionTask[TrendState], markets: Iterable[str]) -> Values:
+        version = format_version(self._deps.epochs[self.inputs[0]], task.version_offset)
+        at_ms = self._deps.clock.now_ms()
+        items = [
+            (
+                trend_key(market, window),
+                encode_trending(
+                    version,
+                    market,
+                    window=window,
+                    at_ms=at_ms,
+                    columns=task.state.trending(market, window, TRENDING_MAX),
+                ),
+            )
+            for market in markets
+            for window in WINDOWS
+        ]
+        return Values("trend", items, ttl_s=self._deps.settings.row_ttl_s)
+
+
+def register(app: SegueApp, deps: Deps, vocabulary: Vocabulary) -> None:
+    """Register the agent `trend-counts`. Exactly once by the task's transaction."""
+    settings = deps.settings
+    stage = TrendsStage(vocabulary, deps)
+    trends = TaskGroup(stage, app=app, settings=settings)
+    app.groups.append(trends)
+
+    @app.agent(app.batches(stage.inputs[0]), name="trend-counts", concurrency=1)
+    async def trend_counts(batches: Batches) -> AsyncIterator[dict[str, int]]:
+        async for batch in batches:
+            yield await apply_frames(
+                trends, batch, decode_trend_counts, agent="trend-counts", deps=deps
+            )

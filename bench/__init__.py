@@ -1,0 +1,1 @@
+"""Benchmarks, each `python -m bench.NAME [--json FILE]`; `make bench` runs them all."""

@@ -1,0 +1,188 @@
+"""Kernels of stage B: what plays and pairs do to the neighbour rows of tracks."""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from models.recommend.kernels.ring import NEWER, link_newest, unlink
+
+__all__ = [
+    "DIRTY",
+    "DROPPED",
+    "EVICTED",
+    "FREE",
+    "ROW_COUNTERS",
+    "UNPUBLISHED",
+    "USED",
+    "Journal",
+    "RowArrays",
+    "admit_row",
+    "clear_row",
+    "learn_rows",
+    "top_rows",
+]
+
+# Entries of RowArrays.counters.
+DIRTY: Final = 0
+USED: Final = 1  # slots ever taken
+FREE: Final = 2  # of them, on the stack `free`
+DROPPED: Final = 3  # neighbours that gave way to others
+EVICTED: Final = 4  # entries of the journal
+UNPUBLISHED: Final = 5  # entries of the journal
+ROW_COUNTERS: Final = 6
+
+
+class RowArrays(NamedTuple):
+    """Stage B. One row of neighbours per track's slot, in no order."""
+
+    ids: NDArray[np.int32]
+    weights: NDArray[np.int64]
+    sizes: NDArray[np.int32]
+    plays: NDArray[np.int64]
+    owner: NDArray[np.int32]
+    links: NDArray[np.int32]
+    dirty: NDArray[np.uint8]
+    unpublished: NDArray[np.uint8]
+    free: NDArray[np.int32]
+    counters: NDArray[np.int64]
+
+
+class Journal(NamedTuple):
+    """What `learn_rows` reports: tracks evicted and slots to publish, counted in counters."""
+
+    evicted: NDArray[np.int32]
+    unpublished: NDArray[np.int32]
+
+
+@njit(cache=True, nogil=True)
+def clear_row(rows: RowArrays, slot_of: NDArray[np.int32], slot: int) -> None:
+    """Empty a track's slot and take it out of the ring; the slot is nobody's then."""
+    slot_of[rows.owner[slot]] = 0
+    rows.owner[slot] = 0
+    rows.plays[slot] = 0
+    rows.sizes[slot] = 0
+    if rows.dirty[slot]:
+        rows.dirty[slot] = 0
+        rows.counters[DIRTY] -= 1
+    rows.unpublished[slot] = 0
+    unlink(rows.links, slot)
+
+
+@njit(cache=True, nogil=True)
+def admit_row(
+    rows: RowArrays, slot_of: NDArray[np.int32], track: int, evicted: NDArray[np.int32]
+) -> int:
+    """The slot of a track; if all are taken, the one whose track was used longest ago."""
+    counters = rows.counters
+    if slot_of[track] != 0:
+        return int(slot_of[track] - 1)
+    if counters[FREE] > 0:
+        counters[FREE] -= 1
+        slot = rows.free[counters[FREE]]
+    elif counters[USED] < len(rows.plays):
+        slot = counters[USED]
+        counters[USED] += 1
+    else:
+        slot = rows.links[0, NEWER] - 1
+        evicted[counters[EVICTED]] = rows.owner[slot]
+        counters[EVICTED] += 1
+        clear_row(rows, slot_of, slot)
+    slot_of[track] = slot + 1
+    rows.owner[slot] = track
+    return int(slot)
+
+
+@njit(cache=True, nogil=True)
+def _use_row(rows: RowArrays, slot_of: NDArray[np.int32], track: int, journal: Journal) -> int:
+    slot = admit_row(rows, slot_of, track, journal.evicted)
+    link_newest(rows.links, slot)
+    if not rows.dirty[slot]:
+        rows.dirty[slot] = 1
+        rows.counters[DIRTY] += 1
+    if not rows.unpublished[slot]:
+        rows.unpublished[slot] = 1
+        journal.unpublished[rows.counters[UNPUBLISHED]] = slot
+        rows.counters[UNPUBLISHED] += 1
+    return int(slot)
+
+
+@njit(cache=True, nogil=True)
+def _smallest(rows: RowArrays, slot: int, hashes: NDArray[np.uint32]) -> int:
+    """Where the lightest neighbour stands; among equals the one of the larger hash."""
+    ids, weights = rows.ids[slot], rows.weights[slot]
+    at = 0
+    for j in range(1, rows.sizes[slot]):
+        if weights[j] < weights[at] or (
+            weights[j] == weights[at] and hashes[ids[j]] > hashes[ids[at]]
+        ):
+            at = j
+    return at
+
+
+@njit(cache=True, nogil=True)
+def learn_rows(
+    rows: RowArrays,
+    slot_of: NDArray[np.int32],
+    hashes: NDArray[np.uint32],
+    plays: tuple[NDArray[np.int32], NDArray[np.int64]],
+    pairs: tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int64]],
+    journal: Journal,
+) -> None:
+    """Add plays to tracks and weights to rows. A full row gives up its lightest neighbour."""
+    for i in range(len(plays[0])):
+        slot = _use_row(rows, slot_of, plays[0][i], journal)
+        rows.plays[slot] += plays[1][i]
+    left, right, weight = pairs
+    slot = 0
+    for i in range(len(left)):
+        if i == 0 or left[i] != left[i - 1]:
+            slot = _use_row(rows, slot_of, left[i], journal)
+        ids, count = rows.ids[slot], rows.sizes[slot]
+        at = 0
+        while at < count and ids[at] != right[i]:
+            at += 1
+        if at < count:
+            rows.weights[slot, at] += weight[i]
+            continue
+        if count < len(ids):
+            rows.sizes[slot] = count + 1
+        else:
+            at = _smallest(rows, slot, hashes)
+            rows.counters[DROPPED] += 1
+        ids[at] = right[i]
+        rows.weights[slot, at] = weight[i]
+
+
+@njit(cache=True, nogil=True)
+def top_rows(
+    rows: RowArrays, slots: NDArray[np.int32], hashes: NDArray[np.uint32], k: int
+) -> tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.int32]]:
+    """The k heaviest neighbours of each slot, heaviest first; equal ones by hash."""
+    ids = np.zeros((len(slots), k), np.int32)
+    weights = np.zeros((len(slots), k), np.int64)
+    counts = np.zeros(len(slots), np.int32)
+    for i in range(len(slots)):
+        slot = slots[i]
+        size = 0
+        for j in range(rows.sizes[slot]):
+            track, weight = rows.ids[slot, j], rows.weights[slot, j]
+            at = size
+            while at > 0 and (
+                weights[i, at - 1] < weight
+                or (weights[i, at - 1] == weight and hashes[ids[i, at - 1]] > hashes[track])
+            ):
+                at -= 1
+            if at >= k:
+                continue
+            size = min(size + 1, k)
+            for m in range(size - 1, at, -1):
+                ids[i, m] = ids[i, m - 1]
+                weights[i, m] = weights[i, m - 1]
+            ids[i, at] = track
+            weights[i, at] = weight
+        counts[i] = size
+    return ids, weights, counts

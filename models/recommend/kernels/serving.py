@@ -1,0 +1,304 @@
+"""Kernels that turn context, rows and trends into lists. They change nothing but the lists served.
+
+    score(j) = sum over k of decay ** k * weight(i_k, j) / sqrt(plays(i_k) + 1)
+
+over the newest tracks i_0, i_1, ... of the listener's session.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Final, NamedTuple
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from models.recommend.kernels.listening import (
+    BLOCKED_COUNT,
+    HEARD_COUNT,
+    LAST_TRACK,
+    RECENT_COUNT,
+    SERVED_TRACKS,
+    SESSION_LENGTH,
+    ListenerArrays,
+)
+
+__all__ = ["DISCOVER", "NEXT", "Popular", "RowSource", "ServedArrays", "ServingRules", "serve"]
+
+NEXT: Final = 0
+DISCOVER: Final = 1
+_HEARD_ROOM: Final = 1024  # at least twice what a listener's memory holds
+
+
+class RowSource(NamedTuple):
+    """Neighbour rows by track. `slot_of` is indexed by track id and holds slot + 1, or 0."""
+
+    slot_of: NDArray[np.int32]
+    ids: NDArray[np.int32]
+    weights: NDArray[np.int64]
+    sizes: NDArray[np.int32]
+    plays: NDArray[np.int64]
+
+
+class Popular(NamedTuple):
+    """Trending tracks, most played first: one row per market. Row 0 is the world."""
+
+    ids: NDArray[np.int32]
+    scores: NDArray[np.float64]
+    sizes: NDArray[np.int32]
+
+
+class ServedArrays(NamedTuple):
+    """The lists of a batch: [listener, NEXT or DISCOVER, place]. Rows gave the first `similar`."""
+
+    ids: NDArray[np.int32]
+    scores: NDArray[np.float64]
+    sizes: NDArray[np.int32]
+    similar: NDArray[np.int32]
+
+
+class ServingRules(NamedTuple):
+    """How many context tracks are used, and what each older one counts."""
+
+    context_tracks: int
+    decay: float
+
+
+class _Scores(NamedTuple):
+    """Candidates of one listener: an open-addressing table, cleared by `order`."""
+
+    ids: NDArray[np.int32]
+    scores: NDArray[np.float64]
+    order: NDArray[np.int32]
+
+
+@njit(cache=True, nogil=True)
+def _gather(
+    scores: _Scores,
+    rows: RowSource,
+    recent: NDArray[np.int32],
+    length: int,
+    rules: ServingRules,
+) -> int:
+    """Sum up the rows of the context. Returns the number of candidates."""
+    mask = len(scores.ids) - 1
+    size = 0
+    factor = 1.0
+    for k in range(min(length, rules.context_tracks)):
+        slot = rows.slot_of[recent[k]] - 1
+        if slot >= 0:
+            share = factor / math.sqrt(rows.plays[slot] + 1.0)
+            for j in range(rows.sizes[slot]):
+                track = rows.ids[slot, j]
+                at = (track * 0x61C88647 >> 7) & mask
+                while scores.ids[at] != 0 and scores.ids[at] != track:
+                    at = (at + 1) & mask
+                if scores.ids[at] == 0:
+                    scores.ids[at] = track
+                    scores.scores[at] = 0.0
+                    scores.order[size] = at
+                    size += 1
+                scores.scores[at] += share * rows.weights[slot, j]
+        factor *= rules.decay
+    return size
+
+
+@njit(cache=True, nogil=True)
+def _fill_heard(heard: NDArray[np.uint32], count: int, places: NDArray[np.uint32]) -> bool:
+    """Put the heard hashes into a set. Returns whether the hash 0, which means a gap, is one."""
+    places[:] = 0
+    mask = np.uint32(len(places) - 1)
+    zero = False
+    for i in range(count):
+        if heard[i] == 0:
+            zero = True
+            continue
+        at = heard[i] & mask
+        while places[at] != 0:
+            at = (at + np.uint32(1)) & mask
+        places[at] = heard[i]
+    return zero
+
+
+@njit(cache=True, nogil=True)
+def _was_heard(places: NDArray[np.uint32], zero: bool, track_hash: int) -> bool:
+    if track_hash == 0:
+        return zero
+    mask = np.uint32(len(places) - 1)
+    at = np.uint32(track_hash) & mask
+    while places[at] != 0:
+        if places[at] == track_hash:
+            return True
+        at = (at + np.uint32(1)) & mask
+    return False
+
+
+@njit(cache=True, nogil=True)
+def _is_barred(state: ListenerArrays, slot: int, track: int) -> bool:
+    """Just played, or blocked by the listener."""
+    meta = state.meta[slot]
+    if track == meta[LAST_TRACK] or (meta[RECENT_COUNT] > 0 and track == state.recent[slot, 0]):
+        return True
+    for i in range(meta[BLOCKED_COUNT]):  # noqa: SIM110  # compiled, a loop is what any() becomes
+        if state.blocked[slot, i] == track:
+            return True
+    return False
+
+
+@njit(cache=True, nogil=True)
+def _comes_before(
+    entry: tuple[int, float], other: tuple[int, float], hashes: NDArray[np.uint32]
+) -> bool:
+    """The order of a list: by score, then hash, then id."""
+    if entry[1] != other[1]:
+        return entry[1] > other[1]
+    if hashes[entry[0]] != hashes[other[0]]:
+        return bool(hashes[entry[0]] < hashes[other[0]])
+    return entry[0] < other[0]
+
+
+@njit(cache=True, nogil=True)
+def _insert(
+    ids: NDArray[np.int32],
+    scores: NDArray[np.float64],
+    size: int,
+    entry: tuple[int, float],
+    hashes: NDArray[np.uint32],
+) -> int:
+    """Put a candidate where it belongs in a list, if it does. Returns the list's new size."""
+    at = size
+    while at > 0 and _comes_before(entry, (ids[at - 1], scores[at - 1]), hashes):
+        at -= 1
+    if at == len(ids):
+        return size
+    size = min(size + 1, len(ids))
+    for j in range(size - 1, at, -1):
+        ids[j] = ids[j - 1]
+        scores[j] = scores[j - 1]
+    ids[at] = entry[0]
+    scores[at] = entry[1]
+    return size
+
+
+@njit(cache=True, nogil=True)
+def _fill_up(
+    out: ServedArrays, i: int, kind: int, popular: Popular, market: int
+) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
+    """The trending tracks of a market, with scores that continue below the list's last one."""
+    size = out.sizes[i, kind]
+    base = out.scores[i, kind, size - 1] if size > 0 else 1.0
+    count = popular.sizes[market]
+    scores = np.empty(count, np.float64)
+    for j in range(count):
+        scores[j] = base * popular.scores[market, j] / max(popular.scores[market, 0], 1e-300)
+    return popular.ids[market, :count], scores
+
+
+@njit(cache=True, nogil=True)
+def _serve_popular(
+    state: ListenerArrays,
+    slot: int,
+    out: ServedArrays,
+    i: int,
+    trends: tuple[Popular, int],
+    memory: tuple[NDArray[np.uint32], bool, NDArray[np.uint32]],
+) -> None:
+    """Fill both lists from the listener's market, then from the world."""
+    places, zero, hashes = memory
+    popular = trends[0]
+    room = out.ids.shape[2]
+    for kind in range(2):
+        for step in range(2):
+            market = trends[1] if step == 0 else 0
+            if market < 0:
+                continue
+            ids, scores = _fill_up(out, i, kind, popular, market)
+            for j in range(len(ids)):
+                size = out.sizes[i, kind]
+                if size == room:
+                    break
+                track = int(ids[j])
+                known = False
+                for m in range(size):
+                    known = known or out.ids[i, kind, m] == track
+                if known or _is_barred(state, slot, track):
+                    continue
+                if kind == DISCOVER and _was_heard(places, zero, int(hashes[track])):
+                    continue
+                out.ids[i, kind, size] = track
+                out.scores[i, kind, size] = scores[j]
+                out.sizes[i, kind] = size + 1
+
+
+@njit(cache=True, nogil=True)
+def _serve_similar(
+    state: ListenerArrays,
+    slot: int,
+    out: ServedArrays,
+    i: int,
+    candidates: tuple[_Scores, int],
+    memory: tuple[NDArray[np.uint32], bool, NDArray[np.uint32]],
+) -> None:
+    """Take the best candidates into both lists, and clear the table of candidates."""
+    table, count = candidates
+    places, zero, hashes = memory
+    next_ids, next_scores = out.ids[i, NEXT], out.scores[i, NEXT]
+    new_ids, new_scores = out.ids[i, DISCOVER], out.scores[i, DISCOVER]
+    room = len(new_ids)
+    next_size, new_size = 0, 0
+    for c in range(count):
+        at = table.order[c]
+        entry = (int(table.ids[at]), float(table.scores[at]))
+        table.ids[at] = 0
+        # What `discover` holds `next` could hold too, so its last score is the lower bar of both.
+        if new_size == room and entry[1] < new_scores[room - 1]:
+            continue
+        if _is_barred(state, slot, entry[0]):
+            continue
+        next_size = _insert(next_ids, next_scores, next_size, entry, hashes)
+        if not _was_heard(places, zero, int(hashes[entry[0]])):
+            new_size = _insert(new_ids, new_scores, new_size, entry, hashes)
+    out.sizes[i, NEXT] = out.similar[i, NEXT] = next_size
+    out.sizes[i, DISCOVER] = out.similar[i, DISCOVER] = new_size
+
+
+@njit(cache=True, nogil=True)
+def _remember(
+    state: ListenerArrays, slot: int, ids: NDArray[np.int32], popular: NDArray[np.int32]
+) -> None:
+    """Keep what was served, to test the next play against it."""
+    served = state.served[slot]
+    for j in range(SERVED_TRACKS):
+        served[j] = ids[j] if j < len(ids) else 0
+        served[SERVED_TRACKS + j] = popular[j] if j < len(popular) else 0
+
+
+@njit(cache=True, nogil=True)
+def serve(
+    state: ListenerArrays,
+    who: tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.uint32]],
+    rows: RowSource,
+    popular: Popular,
+    rules: ServingRules,
+    out: ServedArrays,
+) -> None:
+    """Both lists of each listener. `who` is slots, rows of their markets (-1: none), and hashes."""
+    slots, markets, hashes = who
+    room = 64
+    while room < 2 * rules.context_tracks * rows.ids.shape[1]:
+        room *= 2
+    table = _Scores(np.zeros(room, np.int32), np.empty(room), np.empty(room, np.int32))
+    places = np.zeros(_HEARD_ROOM, np.uint32)
+    for i in range(len(slots)):
+        slot = int(slots[i])
+        meta = state.meta[slot]
+        zero = _fill_heard(state.heard[slot], int(meta[HEARD_COUNT]), places)
+        memory = (places, zero, hashes)
+        size = _gather(table, rows, state.recent[slot], int(meta[SESSION_LENGTH]), rules)
+        _serve_similar(state, slot, out, i, (table, size), memory)
+        market = int(markets[i])
+        _serve_popular(state, slot, out, i, (popular, market), memory)
+        shown = market if market >= 0 and popular.sizes[market] > 0 else 0
+        count = out.sizes[i, NEXT]
+        _remember(state, slot, out.ids[i, NEXT, :count], popular.ids[shown, : popular.sizes[shown]])

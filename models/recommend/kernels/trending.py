@@ -1,0 +1,108 @@
+"""Kernels of stage C: exact counts and forward-decayed scores of one market's tracks.
+
+A play in minute b adds 2 ** ((b - landmark) / half_life) to its track's score. Landmarks are
+multiples of the day's half-life and of the hour's, so moving one scales all scores by an exact
+power of two: state written under one landmark and read under another is the same state.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Final, NamedTuple
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+__all__ = [
+    "DAY_HALF_LIFE",
+    "EXPONENT_MIN",
+    "HOUR_HALF_LIFE",
+    "MarketArrays",
+    "learn_counts",
+    "rebuild_places",
+    "take_slot",
+]
+
+HOUR_HALF_LIFE: Final = 20  # minutes
+DAY_HALF_LIFE: Final = 480
+EXPONENT_MIN: Final = -900  # below 2 ** -900 a score is nothing
+
+
+class MarketArrays(NamedTuple):
+    """One market. `places` is an open-addressing table from track id to slot + 1."""
+
+    ids: NDArray[np.int32]
+    plays: NDArray[np.int64]
+    hour: NDArray[np.float64]
+    day: NDArray[np.float64]
+    dirty: NDArray[np.uint8]
+    places: NDArray[np.int32]
+    used: NDArray[np.int64]
+
+
+@njit(cache=True, nogil=True)
+def _place(market: MarketArrays, track: int) -> int:
+    """Where a track is in the table, or the gap where it would go."""
+    mask = len(market.places) - 1
+    at = (track * 0x61C88647 >> 7) & mask
+    while market.places[at] != 0 and market.ids[market.places[at] - 1] != track:
+        at = (at + 1) & mask
+    return at
+
+
+@njit(cache=True, nogil=True)
+def rebuild_places(market: MarketArrays) -> None:
+    """Fill the table from the ids, after slots have moved."""
+    market.places[:] = 0
+    for slot in range(market.used[0]):
+        market.places[_place(market, int(market.ids[slot]))] = slot + 1
+
+
+@njit(cache=True, nogil=True)
+def take_slot(market: MarketArrays, track: int) -> int:
+    """The slot of a track, a fresh one if it has none; -1 if none is free."""
+    at = _place(market, track)
+    slot = int(market.places[at]) - 1
+    if slot < 0:
+        slot = int(market.used[0])
+        if slot == len(market.ids):
+            return -1
+        market.used[0] = slot + 1
+        market.places[at] = slot + 1
+        market.ids[slot] = track
+        market.plays[slot] = 0
+        market.hour[slot] = 0.0
+        market.day[slot] = 0.0
+    return slot
+
+
+@njit(cache=True, nogil=True)
+def _growth(fractions: NDArray[np.float64], minutes: int) -> float:
+    """2 ** (minutes / half_life); `fractions` holds it for each minute of one half-life."""
+    exponent = minutes // len(fractions)
+    if exponent < EXPONENT_MIN:
+        return 0.0
+    return math.ldexp(fractions[minutes % len(fractions)], exponent)
+
+
+@njit(cache=True, nogil=True)
+def learn_counts(
+    market: MarketArrays,
+    columns: tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.int64]],
+    landmark: int,
+    fractions: tuple[NDArray[np.float64], NDArray[np.float64]],
+    start: int,
+) -> int:
+    """Add counts of (track, minute) from `start` on. Returns where it stopped: no slot is free."""
+    tracks, buckets, counts = columns
+    for i in range(start, len(tracks)):
+        slot = take_slot(market, int(tracks[i]))
+        if slot < 0:
+            return i
+        minutes = int(buckets[i]) - landmark
+        market.plays[slot] += counts[i]
+        market.hour[slot] += counts[i] * _growth(fractions[0], minutes)
+        market.day[slot] += counts[i] * _growth(fractions[1], minutes)
+        market.dirty[slot] = 1
+    return len(tracks)

@@ -1,0 +1,166 @@
+"""A log, and how laws drive it through the stages, compiled ones and plain ones."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+
+from models.recommend.listener_memory import ListenerLimits
+from models.recommend.listeners import ListenerState
+from models.recommend.neighbours import NeighbourState
+from models.recommend.pipeline import Pipeline
+from models.recommend.plays import OUTCOMES, Learned
+from models.recommend.reference import ReferenceListeners
+from models.recommend.trends import TrendState
+from models.recommend.vocabulary import Vocabulary
+from schemas.events import Feedback, PlayEvent
+
+Event = PlayEvent | Feedback
+Records = Iterable[tuple[bytes, bytes | None]]
+LIST_LENGTH = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A log in arrival order, and how it is cut up.
+
+    `batch` is how many events are learned at once, `cut` where a snapshot is taken, `tracks_max` and
+    `limits` may be so small that something is evicted all the time.
+    """
+
+    events: Sequence[Event]
+    batch: int = 7
+    cut: int = 0
+    limits: ListenerLimits = field(default_factory=ListenerLimits)
+    tracks_max: int = 1000
+    vocabulary_limit: int = 1
+
+
+Law = Callable[[Case], None]
+
+
+def new_listeners(case: Case, *, evicting: bool = True) -> ListenerState:
+    limits = case.limits if evicting else ListenerLimits()
+    return ListenerState(Vocabulary(case.vocabulary_limit), limits)
+
+
+def new_rows(case: Case, *, evicting: bool = True) -> NeighbourState:
+    return NeighbourState(Vocabulary(1), case.tracks_max if evicting else 10_000)
+
+
+def new_trends(case: Case) -> TrendState:
+    return TrendState(Vocabulary(1), markets_max=2, tracks_per_market_max=case.tracks_max)
+
+
+def run_pipeline(case: Case) -> Pipeline:
+    pipeline = Pipeline(list_length=LIST_LENGTH)
+    for batch in batches(case.events, case.batch):
+        learn(pipeline.listeners, batch)
+        pipeline.propagate()
+    return pipeline
+
+
+def batches(events: Sequence[Event], size: int) -> list[Sequence[Event]]:
+    return [events[at : at + size] for at in range(0, len(events), size)]
+
+
+def runs_of_a_kind(events: Sequence[Event]) -> list[list[Event]]:
+    """The events split where plays and feedback meet: an input topic each."""
+    return [[*run] for _, run in groupby(events, type)]
+
+
+def learn(state: ListenerState, events: Sequence[Event]) -> list[Learned]:
+    """Learn events in order; plays and feedback come in calls of their own."""
+    learned = []
+    for run in runs_of_a_kind(events):
+        plays = [event for event in run if isinstance(event, PlayEvent)]
+        feedback = [event for event in run if isinstance(event, Feedback)]
+        learned.append(state.learn(plays) if plays else state.apply_feedback(feedback))
+    return learned
+
+
+def outcomes(learned: Learned | Sequence[Learned]) -> list[str]:
+    parts = [learned] if isinstance(learned, Learned) else learned
+    return [OUTCOMES[code] for part in parts for code in part.outcomes]
+
+
+def reference_learn(reference: ReferenceListeners, events: Sequence[Event]) -> list[str]:
+    return [
+        reference.learn([event])[0]
+        if isinstance(event, PlayEvent)
+        else reference.feedback([event])[0]
+        for event in events
+    ]
+
+
+def by_listener(events: Sequence[Event]) -> dict[str, list[Event]]:
+    """Each listener's events, in order."""
+    found: dict[str, list[Event]] = {}
+    for event in events:
+        found.setdefault(event.user_id, []).append(event)
+    return found
+
+
+def tracks(events: Sequence[Event]) -> set[str]:
+    """Every track that is mentioned."""
+    return {event.track_id for event in events}
+
+
+def sent_pairs(state: ListenerState) -> tuple[Counter[str], Counter[tuple[str, str]]]:
+    """What a state has to send to stage B, added up over three partitions: plays and weights."""
+    plays: Counter[str] = Counter()
+    weights: Counter[tuple[str, str]] = Counter()
+    for partition, frame in state.drain_pairs(partition_of).items():
+        names = frame.names
+        for track, count in zip(frame.play_track.tolist(), frame.play_count.tolist(), strict=True):
+            plays[names[track]] += count
+            assert partition_of(names[track]) == partition
+        columns = (frame.left.tolist(), frame.right.tolist(), frame.weight.tolist())
+        for left, right, weight in zip(*columns, strict=True):
+            weights[names[left], names[right]] += weight
+            assert partition_of(names[left]) == partition
+    return plays, weights
+
+
+def sent_trends(state: ListenerState) -> Counter[tuple[str, str, int]]:
+    """What a state has to send to stage C, added up: (market, track, minute)."""
+    counts: Counter[tuple[str, str, int]] = Counter()
+    for frame in state.drain_trend_counts():
+        columns = (frame.track.tolist(), frame.bucket.tolist(), frame.count.tolist())
+        for track, minute, count in zip(*columns, strict=True):
+            counts[frame.market, frame.names[track], minute] += count
+    return counts
+
+
+def partition_of(name: str) -> int:
+    """A partition of three; any rule will do."""
+    return sum(name.encode()) % 3
+
+
+def feed_rows(state: ListenerState, rows: NeighbourState) -> None:
+    """Let stage B learn what stage A has to send."""
+    for frame in state.drain_pairs(partition_of).values():
+        rows.learn(frame)
+
+
+def row_of(rows: NeighbourState, track: str) -> tuple[int, list[tuple[str, int]]] | None:
+    """A track's plays and neighbours, heaviest first."""
+    found = rows.row(track)
+    if found is None:
+        return None
+    return found.plays, [*zip(found.names, found.weights.tolist(), strict=True)]
+
+
+def keep_last(changelog: dict[bytes, bytes | None], records: Records) -> None:
+    """Do what compaction does: keep each key's last record, in order of writing."""
+    for key, value in records:
+        changelog.pop(key, None)
+        changelog[key] = value
+
+
+def restore(state: ListenerState | NeighbourState | TrendState, changelog: dict[bytes, bytes | None]) -> None:
+    """Read a compacted changelog."""
+    for key, value in changelog.items():
+        state.restore(key, value)

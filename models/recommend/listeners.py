@@ -1,0 +1,317 @@
+"""Stage A: what is known of each listener of one partition, learned from their plays.
+
+State lives in arrays of fixed size; a listener is a slot. Memory of slots that were never used is
+never touched, so a limit costs nothing until it is reached. Then the listener used longest ago is
+evicted, which the changelog is told too. `docs/reference/recommend.md` says exactly what a play
+does; `models.recommend.reference` says it again in plain Python, and tests hold the two equal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.recommend.kernels.listening import (
+    BLOCKED_COUNT,
+    DIRTY,
+    HEARD_COUNT,
+    LAST_TRACK,
+    MARKET,
+    TOUCHED,
+    PlayColumns,
+    Rules,
+    learn_plays,
+)
+from models.recommend.kernels.ring import NEWER, link_newest, linked, take_dirty, unlink
+from models.recommend.listener_memory import (
+    HEARD_TRACKS,
+    ListenerLimits,
+    ListenerSnapshot,
+    Tally,
+    block,
+    clear,
+    load,
+    new_arrays,
+    snapshot,
+    unblock,
+)
+from models.recommend.listener_records import decode_listener, encode_listeners
+from models.recommend.outgoing import Outbox
+from models.recommend.plays import Learned, event_hashes, hash64, is_early
+from models.recommend.vocabulary import Vocabulary, hash32
+from schemas.events import Feedback, PlayEvent
+from schemas.frames import PairsFrame, TrendCountsFrame
+from schemas.outputs import WORLD
+
+__all__ = ["HEARD_TRACKS", "ListenerLimits", "ListenerSnapshot", "ListenerState"]
+
+_APPLIED: Final = 0
+_DUPLICATE: Final = 1
+_WHOLE: Final = ("finished", "stopped")
+
+
+class ListenerState:
+    """The listeners of one partition. A `KeyedState` whose keys are user ids.
+
+    All methods are synchronous and bounded by their input. Nothing here raises on an event that the
+    codec let through. Slots that methods return are valid until the next call that learns, blocks
+    or restores.
+    """
+
+    def __init__(self, vocabulary: Vocabulary, limits: ListenerLimits | None = None) -> None:
+        self.limits = limits or ListenerLimits()
+        self.vocabulary = vocabulary
+        self.arrays = new_arrays(self.limits)
+        self.evictions = 0
+        self._slots: dict[str, int] = {}
+        self._users: list[str] = []
+        self._free: list[int] = []
+        self._evicted: dict[str, None] = {}
+        self._outbox = Outbox(vocabulary)
+        self._batch = 0
+        vocabulary.register(self)
+
+    def __len__(self) -> int:
+        return len(self._slots)
+
+    @property
+    def tally(self) -> Tally:
+        """How the lists served did against the plays that followed, since the start."""
+        return Tally.of(self.arrays)
+
+    @property
+    def hits(self) -> int:
+        """Plays that were among the ten first of the `next` list served before."""
+        return self.tally.hits
+
+    @property
+    def popular_hits(self) -> int:
+        """Plays that were among the ten most popular tracks when that list was served."""
+        return self.tally.popular_hits
+
+    @property
+    def trials(self) -> int:
+        """Applied plays of listeners to whom a list had been served."""
+        return self.tally.trials
+
+    def slot(self, user_id: str) -> int | None:
+        """The slot of a listener, if known."""
+        return self._slots.get(user_id)
+
+    def user_id(self, slot: int) -> str:
+        """The listener in a slot that is taken."""
+        return self._users[slot]
+
+    def markets_of(self, slots: Sequence[int]) -> list[str]:
+        """The markets of the listeners in `slots`, each once; unknown ones are left out."""
+        ids = np.unique(self.arrays.meta[np.array(slots, np.int64), MARKET])
+        names = self.vocabulary.names
+        return [name for track in ids.tolist() if (name := names[track])]
+
+    def all_slots(self) -> list[int]:
+        """Every listener's slot, used longest ago first: whose lists to write when Redis is new."""
+        slots: list[int] = linked(self.arrays.links, len(self)).tolist()
+        return slots
+
+    def snapshot(self, user_id: str) -> ListenerSnapshot | None:
+        """What is known of a listener, by name. For tests, tools and verifiers; not fast."""
+        slot = self._slots.get(user_id)
+        return None if slot is None else snapshot(self.arrays, slot, self.vocabulary.names)
+
+    def has_heard(self, slot: int, track_id: str) -> bool:
+        """Whether the track is among the last 256 that the listener heard."""
+        return hash32(track_id) in self.arrays.heard[slot, : self.heard_count(slot)]
+
+    def heard_count(self, slot: int) -> int:
+        """How many distinct tracks the listener is known to have heard, at most 256."""
+        return int(self.arrays.meta[slot, HEARD_COUNT])
+
+    def learn(self, plays: Sequence[PlayEvent], exempt: Sequence[bool] = ()) -> Learned:
+        """Learn plays in the order given. O(plays), a few microseconds each.
+
+        `exempt` tells which are never late (an operator sent them back); empty means none.
+        """
+        if not plays:
+            return Learned(np.zeros(0, np.uint8), [])
+        self._begin()
+        columns = self._columns(plays, exempt)
+        self._outbox.pairs.reserve(11 * len(plays))
+        self._outbox.trends.reserve(2 * len(plays))
+        self._learn_all([play.user_id for play in plays], columns)
+        touched = columns.touched[: self.arrays.counters[TOUCHED]].tolist()
+        return Learned(columns.outcome, self._still_touched(touched))
+
+    def apply_feedback(self, events: Sequence[Feedback]) -> Learned:
+        """Block and unblock tracks. What changes nothing is a `duplicate`."""
+        self._begin()
+        outcomes = np.full(len(events), _DUPLICATE, np.uint8)
+        touched = []
+        for i, event in enumerate(events):
+            slot = self._slots.get(event.user_id)
+            if event.kind == "block_track":
+                slot = self._admit(event.user_id) if slot is None else slot
+                changed = block(self.arrays, slot, self.vocabulary.id(event.track_id))
+            else:
+                track = self.vocabulary.find(event.track_id)
+                changed = slot is not None and unblock(self.arrays, slot, track)
+            if changed and slot is not None:
+                outcomes[i] = _APPLIED
+                self._touch(slot)
+                touched.append(slot)
+        return Learned(outcomes, self._still_touched(touched))
+
+    def drain_pairs(self, partition_of: Callable[[str], int]) -> dict[int, PairsFrame]:
+        """Plays and pair weights since the last drain, summed, by partition of the left track."""
+        return self._outbox.drain_pairs(partition_of)
+
+    def drain_trend_counts(self) -> list[TrendCountsFrame]:
+        """Trend counts since the last drain, summed, one frame per market, `world` among them."""
+        return self._outbox.drain_trend_counts()
+
+    def changes(self) -> list[tuple[bytes, bytes | None]]:
+        """Drain evicted listeners, then changed ones, used longest ago first.
+
+        In that order a reader of the last record per key restores the order of eviction too.
+        """
+        known = self._slots
+        records: list[tuple[bytes, bytes | None]] = [
+            (user.encode(), None) for user in self._evicted if user not in known
+        ]
+        self._evicted = {}
+        arrays = self.arrays
+        slots = take_dirty(arrays.links, arrays.dirty, int(arrays.counters[DIRTY]))
+        arrays.counters[DIRTY] = 0
+        users = self._users
+        keys = [users[slot].encode() for slot in slots.tolist()]
+        values = encode_listeners(arrays, slots, self.vocabulary.names)
+        records.extend(zip(keys, values, strict=True))
+        return records
+
+    def restore(self, key: bytes, value: bytes | None) -> None:
+        """Set one listener to a record of `changes`. Raises ValueError on bytes it cannot read."""
+        user_id = key.decode()
+        if value is None:
+            self._forget(user_id)
+            return
+        record = decode_listener(value)
+        self.vocabulary.sweep_if_due()
+        slot = self._slots.get(user_id)
+        slot = self._admit(user_id) if slot is None else slot
+        load(self.arrays, slot, record, self.vocabulary)
+        link_newest(self.arrays.links, slot)
+
+    def used_ids(self) -> list[NDArray[np.int32]]:
+        """Every id this state holds, for the vocabulary's sweep."""
+        used, arrays = len(self._users), self.arrays
+        blocking = np.flatnonzero(arrays.meta[:used, BLOCKED_COUNT])
+        return [
+            arrays.recent[:used],
+            arrays.served[:used],
+            arrays.blocked[blocking],
+            arrays.meta[:used, [MARKET, LAST_TRACK]].astype(np.int32),
+            np.array([self.vocabulary.id(WORLD)], np.int32),
+            *self._outbox.used_ids(),
+        ]
+
+    def _begin(self) -> None:
+        """Start a batch. No id waits in a local variable, so this is where names may be swept."""
+        self.vocabulary.sweep_if_due()
+        self._batch += 1
+        self.arrays.counters[TOUCHED] = 0
+
+    def _columns(self, plays: Sequence[PlayEvent], exempt: Sequence[bool]) -> PlayColumns:
+        """The batch as arrays, with strings replaced by ids and hashes."""
+        count, vocabulary = len(plays), self.vocabulary
+        track = vocabulary.intern([play.track_id for play in plays])
+        market = vocabulary.intern([play.market or "" for play in plays])
+        session = [0 if play.session_id is None else hash64(play.session_id) or 1 for play in plays]
+        early = [play.end_reason not in _WHOLE and is_early(play) for play in plays]
+        return PlayColumns(
+            slot=np.empty(count, np.int32),
+            track=track,
+            track_hash=vocabulary.hash32[track],
+            event=event_hashes([play.event_id for play in plays]),
+            session=np.array(session, np.int64),
+            started_ms=np.array([play.started_at_ms for play in plays], np.int64),
+            market=market,
+            early=np.array(early, np.uint8),
+            exempt=np.array(exempt, np.uint8) if exempt else np.zeros(count, np.uint8),
+            outcome=np.empty(count, np.uint8),
+            touched=np.empty(count, np.int32),
+        )
+
+    def _learn_all(self, users: list[str], columns: PlayColumns) -> None:
+        """Give each play its listener's slot and learn it; newcomers may cost others theirs."""
+        get, start = self._slots.get, 0
+        found = [get(user) for user in users]
+        if None in found:
+            for i, user in enumerate(users):
+                slot = get(user)
+                if slot is None:
+                    if self._is_full():  # who goes depends on the plays before this one
+                        self._learn_span(columns, start, i)
+                        start = i
+                    slot = self._admit(user)
+                columns.slot[i] = slot
+        else:
+            columns.slot[:] = np.array(found, np.int32)
+        self._learn_span(columns, start, len(users))
+
+    def _learn_span(self, columns: PlayColumns, start: int, end: int) -> None:
+        limits = self.limits
+        world = self.vocabulary.id(WORLD)
+        rules = Rules(limits.lateness_ms, limits.session_gap_ms, world, self._batch)
+        tables = (self._outbox.pairs.table, self._outbox.trends.table)
+        learn_plays(self.arrays, columns, tables, rules, (start, end))
+
+    def _still_touched(self, slots: list[int]) -> list[int]:
+        """Each slot once, without those whose listener was evicted meanwhile."""
+        stamp, batch = self.arrays.stamp, self._batch
+        if not self._evicted and len(set(slots)) == len(slots):
+            return slots
+        return [slot for slot in dict.fromkeys(slots) if stamp[slot] == batch]
+
+    def _touch(self, slot: int) -> None:
+        arrays = self.arrays
+        link_newest(arrays.links, slot)
+        arrays.stamp[slot] = self._batch
+        if not arrays.dirty[slot]:
+            arrays.dirty[slot] = 1
+            arrays.counters[DIRTY] += 1
+
+    def _is_full(self) -> bool:
+        return not self._free and len(self._users) == self.limits.listeners_max
+
+    def _admit(self, user_id: str) -> int:
+        """A slot for a new listener; if all are taken, that of the one used longest ago."""
+        if self._is_full():
+            oldest = int(self.arrays.links[0, NEWER]) - 1
+            user = self._users[oldest]
+            self._evicted[user] = None
+            self.evictions += 1
+            self._forget(user)
+        if self._free:
+            slot = self._free.pop()
+            self._users[slot] = user_id
+        else:
+            slot = len(self._users)
+            self._users.append(user_id)
+        self._slots[user_id] = slot
+        return slot
+
+    def _forget(self, user_id: str) -> None:
+        """Empty a listener's slot, if they have one."""
+        slot = self._slots.pop(user_id, None)
+        if slot is None:
+            return
+        arrays = self.arrays
+        unlink(arrays.links, slot)
+        if arrays.dirty[slot]:
+            arrays.dirty[slot] = 0
+            arrays.counters[DIRTY] -= 1
+        clear(arrays, slot)
+        self._users[slot] = ""
+        self._free.append(slot)

@@ -1,0 +1,223 @@
+"""Stage B: each track's plays and its row of neighbours, for the tracks of one partition.
+
+A row holds at most 100 neighbours. Weights are whole numbers and only added, so a row does not
+depend on the order of what it learned, until it is full: then a new neighbour takes the place of
+the lightest one, whatever its own weight, and starts with what this increment gives it. (Counting
+on from the weight of the one that left, as Space-Saving does, would give newcomers weight that no
+listener gave.) When all slots are taken, the track used longest ago is evicted.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.recommend.kernels.listening import WEIGHT_UNIT
+from models.recommend.kernels.ring import link_newest, take_dirty
+from models.recommend.kernels.rows import (
+    DIRTY,
+    DROPPED,
+    EVICTED,
+    FREE,
+    ROW_COUNTERS,
+    UNPUBLISHED,
+    USED,
+    Journal,
+    RowArrays,
+    admit_row,
+    clear_row,
+    learn_rows,
+    top_rows,
+)
+from models.recommend.kernels.serving import RowSource
+from models.recommend.neighbour_records import decode_neighbours, encode_neighbours
+from models.recommend.vocabulary import NO_NAME, Vocabulary
+from schemas.frames import PairsFrame
+from schemas.row import RowColumns
+
+__all__ = ["PUBLISHED_NEIGHBOURS", "ROW_NEIGHBOURS", "NeighbourState", "similar_scores"]
+
+ROW_NEIGHBOURS: Final = 100
+PUBLISHED_NEIGHBOURS: Final = 50
+
+
+def similar_scores(columns: RowColumns) -> NDArray[np.float32]:
+    """A row's weights as scores of similar tracks: 1 is once played side by side."""
+    return (columns.weights / WEIGHT_UNIT).astype(np.float32)
+
+
+class NeighbourState:
+    """The rows of one partition. A `KeyedState` whose keys are track ids.
+
+    `tracks_max` bounds the tracks; a track takes 1.3 KB of memory once used.
+    """
+
+    def __init__(self, vocabulary: Vocabulary, tracks_max: int = 100_000) -> None:
+        if tracks_max < 1:
+            raise ValueError("tracks_max is at least 1")
+        self.vocabulary = vocabulary
+        self.evictions = 0
+        self._rows = _new_rows(tracks_max)
+        self._slot_of = np.zeros(vocabulary.capacity, np.int32)
+        self._evicted: dict[str, None] = {}
+        self._unpublished: deque[int] = deque()
+        vocabulary.register(self)
+
+    def __len__(self) -> int:
+        return int(self._rows.counters[USED] - self._rows.counters[FREE])
+
+    @property
+    def dropped(self) -> int:
+        """Neighbours that gave way to others in full rows, since the start."""
+        return int(self._rows.counters[DROPPED])
+
+    @property
+    def source(self) -> RowSource:
+        """The rows in place, for a recommender in the same process. Holds until the next call."""
+        rows = self._rows
+        return RowSource(self._places(), rows.ids, rows.weights, rows.sizes, rows.plays)
+
+    def learn(self, columns: PairsFrame) -> None:
+        """Add a frame's plays and weights. O(entries), at most 100 steps each."""
+        self.vocabulary.sweep_if_due()
+        ids = self.vocabulary.intern(columns.names)
+        entries = len(columns.left) + len(columns.play_track)
+        journal = Journal(np.empty(entries, np.int32), np.empty(entries, np.int32))
+        counters = self._rows.counters
+        counters[EVICTED] = counters[UNPUBLISHED] = 0
+        learn_rows(
+            self._rows,
+            self._places(),
+            self.vocabulary.hash32,
+            (ids[columns.play_track], np.array(columns.play_count, np.int64)),
+            (ids[columns.left], ids[columns.right], np.array(columns.weight, np.int64)),
+            journal,
+        )
+        self._unpublished.extend(journal.unpublished[: counters[UNPUBLISHED]].tolist())
+        self._note_evicted(journal.evicted[: counters[EVICTED]])
+
+    def row(self, track_id: str, k: int = ROW_NEIGHBOURS) -> RowColumns | None:
+        """A track's plays and its k heaviest neighbours, or None if the track is not held."""
+        slot = self._slot(track_id)
+        return None if slot is None else self._columns(np.array([slot], np.int32), k)[0][1]
+
+    def drain_published(self, limit: int) -> list[tuple[str, RowColumns]]:
+        """At most `limit` rows changed since they were last drained, the longest waiting first.
+
+        Each comes with its 50 heaviest neighbours. An evicted track's row is not withdrawn: what
+        was published of it expires.
+        """
+        waiting, flags = self._unpublished, self._rows.unpublished
+        slots: list[int] = []
+        while waiting and len(slots) < limit:
+            slot = waiting.popleft()
+            if flags[slot]:  # else its track was evicted, or it came twice
+                flags[slot] = 0
+                slots.append(slot)
+        return self._columns(np.array(slots, np.int32), PUBLISHED_NEIGHBOURS)
+
+    def mark_all_published_dirty(self) -> None:
+        """Publish every row again: what was published is lost."""
+        slots = np.flatnonzero(self._rows.owner[: self._rows.counters[USED]])
+        self._rows.unpublished[slots] = 1
+        self._unpublished = deque(slots.tolist())
+
+    def changes(self) -> list[tuple[bytes, bytes | None]]:
+        """Drain evicted tracks, then changed ones, used longest ago first."""
+        places, find = self._places(), self.vocabulary.find
+        records: list[tuple[bytes, bytes | None]] = [
+            (name.encode(), None) for name in self._evicted if not places[find(name)]
+        ]
+        self._evicted = {}
+        rows, names = self._rows, self.vocabulary.names
+        slots = take_dirty(rows.links, rows.dirty, int(rows.counters[DIRTY]))
+        rows.counters[DIRTY] = 0
+        keys = [names[track].encode() for track in rows.owner[slots].tolist()]
+        records.extend(zip(keys, encode_neighbours(rows, slots, names), strict=True))
+        return records
+
+    def restore(self, key: bytes, value: bytes | None) -> None:
+        """Set one row to a record of `changes`. Raises ValueError on bytes it cannot read.
+
+        The row is not marked for publishing: it was published when it was written.
+        """
+        track_id, rows = key.decode(), self._rows
+        if value is None:
+            self._forget(track_id)
+            return
+        plays, weights, names = decode_neighbours(value)
+        self.vocabulary.sweep_if_due()
+        ids = self.vocabulary.intern([track_id, *names])[: ROW_NEIGHBOURS + 1]
+        evicted = np.zeros(1, np.int32)
+        rows.counters[EVICTED] = 0
+        slot = admit_row(rows, self._places(), int(ids[0]), evicted)
+        link_newest(rows.links, slot)
+        size = len(ids) - 1
+        rows.plays[slot] = plays
+        rows.sizes[slot] = size
+        rows.ids[slot, :size] = ids[1:]
+        rows.weights[slot, :size] = weights[:size]
+        self._note_evicted(evicted[: rows.counters[EVICTED]])
+
+    def used_ids(self) -> list[NDArray[np.int32]]:
+        """Every id this state holds, for the vocabulary's sweep."""
+        used = int(self._rows.counters[USED])
+        return [self._rows.ids[:used], self._rows.owner[:used]]
+
+    def _places(self) -> NDArray[np.int32]:
+        """Slot + 1 by track id, as long as the vocabulary."""
+        if len(self._slot_of) < self.vocabulary.capacity:
+            grown = np.zeros(self.vocabulary.capacity, np.int32)
+            grown[: len(self._slot_of)] = self._slot_of
+            self._slot_of = grown
+        return self._slot_of
+
+    def _slot(self, track_id: str) -> int | None:
+        track = self.vocabulary.find(track_id)
+        place = int(self._places()[track])
+        return None if track == NO_NAME or place == 0 else place - 1
+
+    def _forget(self, track_id: str) -> None:
+        slot = self._slot(track_id)
+        if slot is not None:
+            clear_row(self._rows, self._places(), slot)
+            self._rows.free[self._rows.counters[FREE]] = slot
+            self._rows.counters[FREE] += 1
+
+    def _note_evicted(self, tracks: NDArray[np.int32]) -> None:
+        names = self.vocabulary.names
+        self._evicted.update((names[track], None) for track in tracks.tolist())
+        self.evictions += len(tracks)
+
+    def _columns(self, slots: NDArray[np.int32], k: int) -> list[tuple[str, RowColumns]]:
+        if not len(slots):
+            return []
+        rows, names = self._rows, self.vocabulary.names
+        ids, weights, sizes = top_rows(rows, slots, self.vocabulary.hash32, k)
+        get, tracks = names.__getitem__, ids.tolist()
+        owners, plays = rows.owner[slots].tolist(), rows.plays[slots].tolist()
+        return [
+            (
+                names[owners[i]],
+                RowColumns(plays[i], [*map(get, tracks[i][:size])], weights[i, :size]),
+            )
+            for i, size in enumerate(sizes.tolist())
+        ]
+
+
+def _new_rows(tracks_max: int) -> RowArrays:
+    return RowArrays(
+        ids=np.zeros((tracks_max, ROW_NEIGHBOURS), np.int32),
+        weights=np.zeros((tracks_max, ROW_NEIGHBOURS), np.int64),
+        sizes=np.zeros(tracks_max, np.int32),
+        plays=np.zeros(tracks_max, np.int64),
+        owner=np.zeros(tracks_max, np.int32),
+        links=np.zeros((tracks_max + 1, 2), np.int32),
+        dirty=np.zeros(tracks_max, np.uint8),
+        unpublished=np.zeros(tracks_max, np.uint8),
+        free=np.zeros(tracks_max, np.int32),
+        counters=np.zeros(ROW_COUNTERS, np.int64),
+    )

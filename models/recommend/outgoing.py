@@ -1,0 +1,134 @@
+"""What stage A sends on: sums become frames, one per destination, each name written once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.recommend.counting import Sums
+from models.recommend.kernels.grouping import by_first, localise
+from models.recommend.vocabulary import Vocabulary
+from schemas.frames import PairsFrame, TrendCountsFrame
+
+__all__ = ["Outbox"]
+
+
+class Outbox:
+    """Sums of pairs, plays and trend counts since the last drain.
+
+    Pairs are symmetric, so one sum stands for both directions; the sum of a track with itself is
+    its plays.
+    """
+
+    def __init__(self, vocabulary: Vocabulary) -> None:
+        self.pairs = Sums()
+        self.trends = Sums()
+        self._vocabulary = vocabulary
+        self._partition = np.zeros(0, np.int32)
+        self._generation = -1
+        self._scratch = np.zeros(0, np.int32)
+
+    def used_ids(self) -> list[NDArray[np.int32]]:
+        """Ids in sums that wait."""
+        return self.pairs.used_ids() + self.trends.used_ids()
+
+    def drain_pairs(self, partition_of: Callable[[str], int]) -> dict[int, PairsFrame]:
+        """One frame per partition of the left track, ascending; its pairs sorted by left track.
+
+        `partition_of` is asked once per track and must always say the same. O(sums).
+        """
+        key, _, total = self.pairs.drain()
+        if not len(key):
+            return {}
+        low, high = (key >> 32).astype(np.int32), (key & 0xFFFFFFFF).astype(np.int32)
+        mixed = low != high
+        left = np.concatenate((low, high[mixed]))
+        right = np.concatenate((high, low[mixed]))
+        amount = np.concatenate((total, total[mixed]))
+        partition = self._partitions(left, partition_of)
+        order = np.argsort(partition, kind="stable")
+        partitions, starts = _runs(partition[order])
+        ids = np.stack((left[order], right[order]), axis=1)
+        local, distinct, begins = localise(starts, ids, self._scratch_for())
+        # Entries of one row together: its owner finds the row once, and still in its cache.
+        together = by_first(starts, local, begins)
+        local, amount = local[together], amount[order][together]
+        frames = {}
+        for g, number in enumerate(partitions):
+            part = slice(starts[g], starts[g + 1])
+            names = self._names(distinct[begins[g] : begins[g + 1]])
+            frames[number] = _pairs_frame(names, local[part], amount[part])
+        return frames
+
+    def drain_trend_counts(self) -> list[TrendCountsFrame]:
+        """One frame per market, `world` among them. O(sums)."""
+        key, minute, total = self.trends.drain()
+        if not len(key):
+            return []
+        market = (key >> 32).astype(np.int32)
+        order = np.argsort(market, kind="stable")
+        markets, starts = _runs(market[order])
+        ids = (key[order] & 0xFFFFFFFF).astype(np.int32).reshape(-1, 1)
+        local, distinct, begins = localise(starts, ids, self._scratch_for())
+        minute, count = minute[order], total[order].astype(np.int32)
+        frames = []
+        for g, market_id in enumerate(markets):
+            part = slice(starts[g], starts[g + 1])
+            names = self._names(distinct[begins[g] : begins[g + 1]])
+            market_name = self._vocabulary.names[market_id]
+            track = np.ascontiguousarray(local[part, 0])
+            frames.append(TrendCountsFrame(market_name, names, track, minute[part], count[part]))
+        frames.sort(key=lambda frame: frame.market)
+        return frames
+
+    def _names(self, ids: NDArray[np.int32]) -> list[str]:
+        names = self._vocabulary.names
+        return [names[index] for index in ids.tolist()]
+
+    def _scratch_for(self) -> NDArray[np.int32]:
+        if len(self._scratch) < self._vocabulary.capacity:
+            self._scratch = np.zeros(self._vocabulary.capacity, np.int32)
+        return self._scratch
+
+    def _partitions(
+        self, ids: NDArray[np.int32], partition_of: Callable[[str], int]
+    ) -> NDArray[np.int32]:
+        """The partition of each id. A name's is asked for once, until its id may mean another."""
+        vocabulary = self._vocabulary
+        if self._generation != vocabulary.generation:
+            self._partition = np.zeros(0, np.int32)
+            self._generation = vocabulary.generation
+        if len(self._partition) < vocabulary.capacity:
+            grown = np.full(vocabulary.capacity, -1, np.int32)
+            grown[: len(self._partition)] = self._partition
+            self._partition = grown
+        found = self._partition[ids]
+        unknown = ids[found < 0]
+        if len(unknown):
+            for index in np.unique(unknown).tolist():
+                self._partition[index] = partition_of(vocabulary.names[index])
+            found = self._partition[ids]
+        return found
+
+
+def _runs(values: NDArray[np.int32]) -> tuple[list[int], NDArray[np.int64]]:
+    """The distinct values of a sorted array, and where each begins, with the end last."""
+    distinct, first = np.unique(values, return_index=True)
+    return distinct.tolist(), np.append(first, len(values)).astype(np.int64)
+
+
+def _pairs_frame(
+    names: list[str], local: NDArray[np.int32], amount: NDArray[np.int64]
+) -> PairsFrame:
+    plays = local[:, 0] == local[:, 1]
+    pairs = ~plays
+    return PairsFrame(
+        names,
+        play_track=local[plays, 0],
+        play_count=amount[plays].astype(np.int32),
+        left=local[pairs, 0],
+        right=local[pairs, 1],
+        weight=amount[pairs],
+    )

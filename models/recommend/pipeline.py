@@ -1,0 +1,65 @@
+"""All stages in one process, without a broker: for replaying logs, for laws, for notebooks.
+
+The same states and kernels as in a worker; only the way between them is shorter. What a worker
+learns of its neighbours' plays after a flush, this learns when `propagate` is called.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from models.recommend.listener_memory import ListenerLimits
+from models.recommend.listeners import ListenerState
+from models.recommend.neighbours import NeighbourState
+from models.recommend.plays import Learned
+from models.recommend.recommender import TRENDING_MAX, Recommender, ServedLists
+from models.recommend.trends import TrendState
+from models.recommend.vocabulary import Vocabulary
+from schemas.events import PlayEvent
+from schemas.outputs import TrendWindow
+
+__all__ = ["Pipeline"]
+
+
+class Pipeline:
+    """One partition of each stage, and a recommender over them.
+
+    >>> from models.recommend.pipeline import Pipeline
+    >>> play = PlayEvent("e1", "ann", "song", 1_700_000_000_000, 1000, 1000, "finished")
+    >>> pipeline = Pipeline()
+    >>> pipeline.learn([play]).tally()
+    {'applied': 1}
+    """
+
+    def __init__(
+        self,
+        limits: ListenerLimits | None = None,
+        *,
+        list_length: int = 20,
+        tracks_max: int = 100_000,
+        trend_window: TrendWindow = "day",
+    ) -> None:
+        self.vocabulary = Vocabulary()
+        self.listeners = ListenerState(self.vocabulary, limits)
+        self.neighbours = NeighbourState(self.vocabulary, tracks_max)
+        self.trends = TrendState(self.vocabulary, tracks_per_market_max=tracks_max)
+        self.recommender = Recommender(self.vocabulary, self.neighbours, list_length=list_length)
+        self._trend_window: TrendWindow = trend_window
+
+    def learn(self, plays: Sequence[PlayEvent]) -> Learned:
+        """Stage A alone: the listeners' own context is up to date at once."""
+        return self.listeners.learn(plays)
+
+    def propagate(self) -> None:
+        """Stages B and C: rows and trends learn what stage A sent since the last call."""
+        for pairs in self.listeners.drain_pairs(lambda _: 0).values():
+            self.neighbours.learn(pairs)
+        for counts in self.listeners.drain_trend_counts():
+            self.trends.learn(counts)
+        for market in self.trends.drain_dirty_markets():
+            names, scores = self.trends.trending(market, self._trend_window, TRENDING_MAX)
+            self.recommender.set_trending(market, names, scores.tolist())
+
+    def recommend(self, slots: Sequence[int]) -> list[ServedLists]:
+        """Both lists of each listener."""
+        return self.recommender.recommend(self.listeners, slots)

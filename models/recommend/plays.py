@@ -1,0 +1,57 @@
+"""What learning reads off a play: hashes of its ids, and whether it was broken off early."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from schemas.events import PlayEvent
+
+__all__ = ["EARLY_MS", "OUTCOMES", "Learned", "event_hashes", "hash64", "is_early"]
+
+EARLY_MS: Final = 30_000
+"""A skip before this, and before half of the track, says that the track was not wanted."""
+
+OUTCOMES: Final = ("applied", "duplicate", "late", "skipped")
+"""What became of an event; `Learned.outcomes` holds positions in this tuple."""
+
+
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """What became of a batch: one outcome per event, and whose lists must be written again.
+
+    `touched` holds slots, each once, in order of first touch; they are valid until the next call
+    that learns or restores.
+    """
+
+    outcomes: NDArray[np.uint8]
+    touched: list[int]
+
+    def tally(self) -> dict[str, int]:
+        """How many events had each outcome that occurred."""
+        counts = np.bincount(self.outcomes, minlength=len(OUTCOMES)).tolist()
+        return {name: count for name, count in zip(OUTCOMES, counts, strict=True) if count}
+
+
+def hash64(text: str) -> int:
+    """64 bits of BLAKE2b, as a signed number. The same in every process."""
+    return int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "little", signed=True)
+
+
+def event_hashes(ids: Sequence[str]) -> NDArray[np.int64]:
+    """`hash64` of many ids."""
+    digests = [blake2b(name.encode(), digest_size=8).digest() for name in ids]
+    return np.frombuffer(bytearray(b"".join(digests)), "<i8")
+
+
+def is_early(play: PlayEvent) -> bool:
+    """Whether the play says nothing good of the track: an error, or a skip near its start."""
+    if play.end_reason == "skipped":
+        played_ms, duration_ms = play.played_ms, play.duration_ms
+        return played_ms < EARLY_MS and (duration_ms == 0 or 2 * played_ms < duration_ms)
+    return play.end_reason == "error"

@@ -1,0 +1,228 @@
+"""The same rules in plain Python: slow, obvious, and what the compiled code is tested against.
+
+Strings instead of ids, dicts instead of arrays, one event at a time. Scores are compared with a
+tolerance, because sums of fractions depend on their order in the last digit; all else is equal.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, OrderedDict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from models.recommend.listener_memory import ListenerLimits, ListenerSnapshot
+from models.recommend.plays import hash64, is_early
+from models.recommend.vocabulary import hash32
+from schemas.events import Feedback, PlayEvent
+from schemas.outputs import WORLD
+
+__all__ = ["ReferenceListeners", "ReferenceRows", "ReferenceTrend", "reference_lists"]
+
+RECENT, HEARD, BLOCKED, CONTEXT, WEIGHT = 50, 256, 256, 10, 2520
+
+
+@dataclass
+class _Listener:
+    plays: int = 0
+    newest_ms: int = 0
+    last_ms: int = 0
+    session: int = 0
+    length: int = 0
+    market: str = ""
+    last_track: str = ""
+    recent: list[str] = field(default_factory=list)
+    heard: list[int] = field(default_factory=list)
+    events: list[int] = field(default_factory=list)
+    blocked: list[str] = field(default_factory=list)
+
+
+class ReferenceListeners:
+    """Stage A. `pairs` counts plays under (track, track) and weights under both directions."""
+
+    def __init__(self, limits: ListenerLimits | None = None) -> None:
+        self.limits = limits or ListenerLimits()
+        self.listeners: OrderedDict[str, _Listener] = OrderedDict()
+        self.plays: Counter[str] = Counter()
+        self.pairs: Counter[tuple[str, str]] = Counter()
+        self.trends: Counter[tuple[str, str, int]] = Counter()
+        self.evictions = 0
+
+    def learn(self, plays: Iterable[PlayEvent]) -> list[str]:
+        """The outcome of each play, in order."""
+        return [self._learn(play) for play in plays]
+
+    def feedback(self, events: Iterable[Feedback]) -> list[str]:
+        """The outcome of each piece of feedback, in order."""
+        return [self._feedback(event) for event in events]
+
+    def snapshot(self, user_id: str) -> ListenerSnapshot | None:
+        """What is known of a listener."""
+        found = self.listeners.get(user_id)
+        if found is None:
+            return None
+        return ListenerSnapshot(
+            plays=found.plays,
+            newest_ms=found.newest_ms,
+            last_ms=found.last_ms,
+            session=found.session,
+            context=found.recent[: found.length],
+            recent=found.recent,
+            heard=found.heard,
+            events=found.events,
+            blocked=found.blocked,
+            market=found.market,
+            last_track=found.last_track,
+        )
+
+    def _learn(self, play: PlayEvent) -> str:
+        known = self.listeners.get(play.user_id)
+        event = hash64(play.event_id)
+        if known is not None and event in known.events:
+            return "duplicate"
+        listener = self._use(play.user_id)
+        listener.events = [event, *listener.events][: self.limits.dedupe_window]
+        listener.plays += 1
+        track_hash = hash32(play.track_id)
+        others = [other for other in listener.heard if other != track_hash]
+        listener.heard = [track_hash, *others][:HEARD]
+        self.plays[play.track_id] += 1
+        early = is_early(play)
+        if not early:
+            for market in {WORLD, play.market or WORLD}:
+                self.trends[market, play.track_id, play.started_at_ms // 60_000] += 1
+        if play.started_at_ms < listener.newest_ms - self.limits.lateness_ms:
+            return "late"
+        listener.newest_ms = max(listener.newest_ms, play.started_at_ms)
+        listener.last_track = play.track_id
+        listener.market = play.market or listener.market
+        if early:
+            return "skipped"
+        self._apply(listener, play)
+        return "applied"
+
+    def _apply(self, listener: _Listener, play: PlayEvent) -> None:
+        session = 0 if play.session_id is None else hash64(play.session_id) or 1
+        if session and listener.session:
+            same = session == listener.session
+        else:
+            gap_ms = abs(play.started_at_ms - listener.last_ms)
+            same = gap_ms <= self.limits.session_gap_ms
+        context = listener.recent[: listener.length] if same else []
+        for distance, other in enumerate(context, start=1):
+            if other != play.track_id:
+                self.pairs[play.track_id, other] += WEIGHT // distance
+                self.pairs[other, play.track_id] += WEIGHT // distance
+        listener.recent = [play.track_id, *listener.recent][:RECENT]
+        listener.length = min(len(context) + 1, CONTEXT)
+        listener.session, listener.last_ms = session, play.started_at_ms
+
+    def _feedback(self, event: Feedback) -> str:
+        known = self.listeners.get(event.user_id)
+        blocked = [] if known is None else known.blocked
+        if (event.track_id in blocked) == (event.kind == "block_track"):
+            return "duplicate"
+        listener = self._use(event.user_id)
+        if event.kind == "block_track":
+            listener.blocked = [*blocked, event.track_id][-BLOCKED:]
+        else:
+            listener.blocked = [track for track in blocked if track != event.track_id]
+        return "applied"
+
+    def _use(self, user_id: str) -> _Listener:
+        if user_id not in self.listeners:
+            if len(self.listeners) == self.limits.listeners_max:
+                self.listeners.popitem(last=False)
+                self.evictions += 1
+            self.listeners[user_id] = _Listener()
+        self.listeners.move_to_end(user_id)
+        return self.listeners[user_id]
+
+
+class ReferenceRows:
+    """Stage B. Each track's plays and weights, at most 100 of them."""
+
+    def __init__(self, tracks_max: int = 100_000) -> None:
+        self.rows: OrderedDict[str, Counter[str]] = OrderedDict()
+        self.plays: Counter[str] = Counter()
+        self.evictions = 0
+        self._tracks_max = tracks_max
+
+    def add_plays(self, track: str, count: int) -> None:
+        """Count plays of a track."""
+        self._use(track)
+        self.plays[track] += count
+
+    def add_weight(self, left: str, right: str, weight: int) -> None:
+        """Add to the row of `left`; a full row gives up its lightest neighbour for a new one."""
+        row = self._use(left)
+        if right not in row and len(row) == 100:
+            del row[min(row, key=lambda name: (row[name], -hash32(name)))]
+        row[right] += weight
+
+    def top(self, track: str, k: int) -> list[tuple[str, int]]:
+        """The k heaviest neighbours."""
+        row = self.rows.get(track, Counter[str]())
+        return sorted(row.items(), key=lambda entry: (-entry[1], hash32(entry[0])))[:k]
+
+    def _use(self, track: str) -> Counter[str]:
+        if track not in self.rows:
+            if len(self.rows) == self._tracks_max:
+                evicted, _ = self.rows.popitem(last=False)
+                del self.plays[evicted]
+                self.evictions += 1
+            self.rows[track] = Counter()
+            self.plays[track] = 0
+        self.rows.move_to_end(track)
+        return self.rows[track]
+
+
+class ReferenceTrend:
+    """Stage C, one market without evictions: every play is kept, and weighed when asked."""
+
+    def __init__(self) -> None:
+        self.counts: Counter[tuple[str, int]] = Counter()
+
+    def add(self, track: str, minute: int, count: int) -> None:
+        """Count plays of a minute."""
+        self.counts[track, minute] += count
+
+    def scores(self, half_life: int) -> dict[str, float]:
+        """Plays decayed to the newest minute."""
+        newest = max(minute for _, minute in self.counts)
+        scores: dict[str, float] = {}
+        for (track, minute), count in self.counts.items():
+            decayed = count * math.exp2((minute - newest) / half_life)
+            scores[track] = scores.get(track, 0.0) + decayed
+        return scores
+
+
+def reference_lists(
+    listener: ListenerSnapshot,
+    rows: ReferenceRows,
+    trending: Sequence[Sequence[str]],
+    k: int,
+) -> dict[str, list[tuple[str, str]]]:
+    """`next` and `discover` as (track, source). `trending` holds the market's, then the world's."""
+    scores: dict[str, float] = {}
+    for position, track in enumerate(listener.context[:5]):
+        share = 0.8**position / math.sqrt(rows.plays[track] + 1)
+        for other, weight in rows.rows.get(track, {}).items():
+            scores[other] = scores.get(other, 0.0) + share * weight
+    ranked = sorted(scores, key=lambda track: (-scores[track], hash32(track)))
+    barred = {*listener.blocked, listener.last_track, *listener.recent[:1]}
+    heard = set(listener.heard)
+    lists = {}
+    for kind in ("next", "discover"):
+        similar = [t for t in ranked if t not in barred and _fits(kind, t, heard)][:k]
+        entries = [(track, "similar") for track in similar]
+        for track in (track for names in trending for track in names):
+            known = any(track == other for other, _ in entries)
+            if len(entries) < k and not known and track not in barred and _fits(kind, track, heard):
+                entries.append((track, "popular"))
+        lists[kind] = entries
+    return lists
+
+
+def _fits(kind: str, track: str, heard: set[int]) -> bool:
+    return kind == "next" or hash32(track) not in heard

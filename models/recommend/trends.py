@@ -1,0 +1,194 @@
+"""Stage C: what is played in each market of one partition.
+
+Records in the changelog are one per market (its newest minute) and one per track of a market:
+
+    market                     format version u8, newest minute i64
+    market, newline, track     format version u8, plays i64, hour and day score f64, landmark i64
+
+A market's record comes before its tracks'. All numbers are little-endian.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.recommend.market_trend import MarketTrend, TrackTrend
+from models.recommend.vocabulary import Vocabulary
+from schemas.frames import TrendCountsFrame
+from schemas.outputs import TrendWindow
+
+__all__ = ["TrendState"]
+
+_VERSION: Final = 1
+_MARKET: Final = struct.Struct("<Bq")
+_TRACK: Final = struct.Struct("<Bqddq")
+
+
+class TrendState:
+    """The markets of one partition. A `KeyedState` whose keys are markets and their tracks.
+
+    At most `markets_max` markets (the one used longest ago is evicted) of `tracks_per_market_max`
+    tracks each (`MarketTrend` says which are evicted); 45 bytes a track.
+    """
+
+    def __init__(
+        self,
+        vocabulary: Vocabulary,
+        *,
+        markets_max: int = 256,
+        tracks_per_market_max: int = 20_000,
+    ) -> None:
+        if markets_max < 1 or tracks_per_market_max < 1:
+            raise ValueError("markets_max and tracks_per_market_max are at least 1")
+        self.vocabulary = vocabulary
+        self.evictions = 0
+        self._markets_max = markets_max
+        self._tracks_max = tracks_per_market_max
+        self._markets: dict[str, MarketTrend] = {}  # used longest ago first
+        self._changed: dict[str, None] = {}
+        self._unpublished: dict[str, None] = {}
+        self._gone: dict[bytes, None] = {}
+        vocabulary.register(self)
+
+    def __len__(self) -> int:
+        """Return the number of tracks held, over all markets."""
+        return sum(len(market) for market in self._markets.values())
+
+    @property
+    def markets(self) -> list[str]:
+        """The markets held, used longest ago first."""
+        return [*self._markets]
+
+    def learn(self, columns: TrendCountsFrame) -> None:
+        """Add a market's counts. O(entries)."""
+        if not len(columns.track):
+            return
+        self.vocabulary.sweep_if_due()
+        ids = self.vocabulary.intern(columns.names)
+        market = self._use(columns.market)
+        evicted = market.learn(
+            (
+                ids[columns.track],
+                np.array(columns.bucket, np.int64),
+                np.array(columns.count, np.int64),
+            ),
+            self.vocabulary.hash32,
+        )
+        self._note_evicted(columns.market, evicted)
+        self._changed.pop(columns.market, None)  # the order is that of last use
+        self._changed[columns.market] = None
+        self._unpublished[columns.market] = None
+
+    def trending(
+        self, market: str, window: TrendWindow, k: int
+    ) -> tuple[list[str], NDArray[np.float64]]:
+        """The k most played tracks, as plays decayed to the market's newest minute. O(tracks)."""
+        found = self._markets.get(market)
+        if found is None:
+            return [], np.zeros(0)
+        ids, scores = found.top(window, k, self.vocabulary.hash32)
+        names = self.vocabulary.names
+        return [names[track] for track in ids.tolist()], scores
+
+    def plays(self, market: str, track_id: str) -> int:
+        """How often a track was played in a market, as far as it was never evicted there."""
+        found = self._markets.get(market)
+        if found is None:
+            return 0
+        slot = np.flatnonzero(found.ids == self.vocabulary.find(track_id))
+        return int(found.arrays.plays[slot[0]]) if len(slot) else 0
+
+    def drain_dirty_markets(self) -> list[str]:
+        """The markets whose lists changed since the last call."""
+        markets = [*self._unpublished]
+        self._unpublished = {}
+        return markets
+
+    def mark_all_published_dirty(self) -> None:
+        """Publish every market again: what was published is lost."""
+        self._unpublished = dict.fromkeys(self._markets)
+
+    def changes(self) -> list[tuple[bytes, bytes | None]]:
+        """Drain what was evicted, then what changed, markets used longest ago first."""
+        records: list[tuple[bytes, bytes | None]] = [
+            (key, None) for key in self._gone if not self._holds(key)
+        ]
+        self._gone = {}
+        names = self.vocabulary.names
+        for name in self._changed:
+            market = self._markets[name]
+            records.append((name.encode(), _MARKET.pack(_VERSION, market.newest)))
+            prefix = f"{name}\n".encode()
+            records.extend(
+                (prefix + names[track].encode(), _TRACK.pack(_VERSION, *trend))
+                for track, trend in market.take_changed()
+            )
+        self._changed = {}
+        return records
+
+    def restore(self, key: bytes, value: bytes | None) -> None:
+        """Set a market or a track to a record of `changes`. Raises ValueError on other bytes."""
+        market_name, newline, track_id = key.decode().partition("\n")
+        if value is None:
+            self._forget(market_name, track_id)
+            return
+        form = _TRACK if newline else _MARKET
+        if len(value) != form.size or value[0] != _VERSION:
+            raise ValueError("not a trends record of a version that this code reads")
+        self.vocabulary.sweep_if_due()
+        _, *numbers = form.unpack(value)
+        if not newline:
+            self._use(market_name).move_to(*numbers)
+            return
+        track = self.vocabulary.id(track_id)
+        market = self._markets.get(market_name) or self._use(market_name)
+        evicted = market.load(track, TrackTrend(*numbers), self.vocabulary.hash32)
+        self._note_evicted(market_name, evicted)
+
+    def used_ids(self) -> list[NDArray[np.int32]]:
+        """Every id this state holds, for the vocabulary's sweep."""
+        return [market.ids for market in self._markets.values()]
+
+    def _use(self, name: str) -> MarketTrend:
+        """The market, now the one used last; a new one may cost another its place."""
+        market = self._markets.pop(name, None)
+        if market is None:
+            if len(self._markets) == self._markets_max:
+                self._evict_market(next(iter(self._markets)))
+            market = MarketTrend(self._tracks_max)
+        self._markets[name] = market
+        return market
+
+    def _evict_market(self, name: str) -> None:
+        market = self._markets[name]
+        self._note_evicted(name, market.ids.tolist())
+        self._gone[name.encode()] = None
+        self._forget(name, "")
+
+    def _note_evicted(self, market: str, tracks: list[int]) -> None:
+        names = self.vocabulary.names
+        for track in tracks:
+            self._gone[f"{market}\n{names[track]}".encode()] = None
+        self.evictions += len(tracks)
+
+    def _forget(self, market_name: str, track_id: str) -> None:
+        market = self._markets.get(market_name)
+        if market is None:
+            return
+        if track_id:
+            market.forget(self.vocabulary.find(track_id))
+        else:
+            del self._markets[market_name]
+            self._changed.pop(market_name, None)
+            self._unpublished.pop(market_name, None)
+
+    def _holds(self, key: bytes) -> bool:
+        market_name, newline, track_id = key.decode().partition("\n")
+        market = self._markets.get(market_name)
+        if market is None or not newline:
+            return market is not None
+        return bool((market.ids == self.vocabulary.find(track_id)).any())

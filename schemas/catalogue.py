@@ -1,0 +1,67 @@
+"""Which types exist, by name, and their JSON Schema.
+
+A topic of the registry names the type of its value; here the name becomes a type. The exports, the
+reference pages and `segue schemas show` are made from it.
+"""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any, Final
+
+import msgspec
+
+from schemas.events import Feedback, PlayEvent
+from schemas.frames import PairsFrame, TrendCountsFrame
+from schemas.internal import TopicRecord
+from schemas.outputs import RecommendationList, SimilarTracks, TrendingTracks
+from schemas.row import Row
+
+__all__ = [
+    "BINARY",
+    "CONTRACT_VERSION",
+    "EVENTS",
+    "OUTPUTS",
+    "RECORDS",
+    "STRUCTS",
+    "components",
+    "json_schema",
+]
+
+CONTRACT_VERSION: Final = "1.0.0"
+"""SemVer of everything a program outside may rely on; a new optional field is a minor version."""
+
+EVENTS: Final[dict[str, type[msgspec.Struct]]] = {"PlayEvent": PlayEvent, "Feedback": Feedback}
+OUTPUTS: Final[dict[str, type[msgspec.Struct]]] = {
+    "RecommendationList": RecommendationList,
+    "SimilarTracks": SimilarTracks,
+    "TrendingTracks": TrendingTracks,
+}
+RECORDS: Final[dict[str, type[msgspec.Struct]]] = {"TopicRecord": TopicRecord}
+STRUCTS: Final = EVENTS | OUTPUTS | RECORDS
+BINARY: Final[dict[str, type]] = {
+    "PairsFrame": PairsFrame,
+    "TrendCountsFrame": TrendCountsFrame,
+    "Row": Row,
+}
+
+# JSON Schema is JSON of any shape; it is only ever written out, never read by our code.
+JsonObject = dict[str, Any]
+
+
+def json_schema(name: str) -> JsonObject:
+    """The JSON Schema (draft 2020-12) of one struct, as a document. Raises KeyError if unknown."""
+    head = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": f"urn:segue:{name}:v1",
+    }
+    return head | components([name])[name]
+
+
+def components(names: list[str]) -> dict[str, JsonObject]:
+    """The schemas of several structs, by name, as an AsyncAPI document holds them."""
+    types = [STRUCTS[name] for name in names]
+    _, schemas = msgspec.json.schema_components(types, ref_template="#/components/schemas/{name}")
+    for name, schema in schemas.items():
+        schema["description"] = inspect.getdoc(STRUCTS[name])
+    return schemas

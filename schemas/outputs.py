@@ -1,0 +1,186 @@
+"""What front-ends read: the JSON values in Redis.
+
+Workers encode them from columns, without building an object per entry; structs are for reading them
+back (`segue.client`, tests). `version` is the first field and of fixed width, so that the script in
+Redis compares two values by bytes and refuses the older one without parsing JSON.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Final, Literal
+
+import msgspec
+import numpy as np
+import orjson
+from msgspec import Meta, Struct
+from numpy.typing import NDArray
+
+__all__ = [
+    "VERSION_START",
+    "VERSION_WIDTH",
+    "WORLD",
+    "ListKind",
+    "RecommendationList",
+    "Scores",
+    "SimilarTracks",
+    "TrendWindow",
+    "TrendingTracks",
+    "Version",
+    "decode_list",
+    "decode_similar",
+    "decode_trending",
+    "encode_list",
+    "encode_similar",
+    "encode_trending",
+    "format_version",
+]
+
+VERSION_WIDTH: Final = 30
+VERSION_START: Final = len(b'{"version":"')
+"""Where the version starts in a JSON value: bytes 12 to 41, counted from 0, both included."""
+
+WORLD: Final = "world"
+"""The market that counts every play."""
+
+ListKind = Literal["next", "discover"]
+TrendWindow = Literal["hour", "day"]
+Scores = Sequence[float] | NDArray[np.floating]
+Version = Annotated[
+    str,
+    Meta(
+        min_length=VERSION_WIDTH,
+        max_length=VERSION_WIDTH,
+        description="Creation time of the input topic (ms, 13 digits), dash, offset (16 digits).",
+        examples=["1795383600000-0000000000001234"],
+    ),
+]
+_OPTIONS: Final = orjson.OPT_SERIALIZE_NUMPY
+
+
+class RecommendationList(Struct, frozen=True, gc=False):
+    """A listener's list, best first. The three columns have equal length."""
+
+    version: Version
+    user_id: Annotated[str, Meta(description="The listener.")]
+    kind: Annotated[ListKind, Meta(description="`next` may repeat; `discover` is new to them.")]
+    at_ms: Annotated[int, Meta(description="When it was computed, ms since 1970 UTC.")]
+    track_ids: Annotated[list[str], Meta(description="The tracks.")]
+    scores: Annotated[list[float], Meta(description="Comparable within this list only.")]
+    sources: Annotated[list[str], Meta(description="Where each came from, such as `similar`.")]
+
+
+class SimilarTracks(Struct, frozen=True, gc=False):
+    """Tracks played together with a track, most similar first. Columns of equal length."""
+
+    version: Version
+    track_id: Annotated[str, Meta(description="The track they are similar to.")]
+    at_ms: Annotated[int, Meta(description="When it was computed, ms since 1970 UTC.")]
+    track_ids: Annotated[list[str], Meta(description="The similar tracks.")]
+    scores: Annotated[list[float], Meta(description="Comparable within this list only.")]
+
+
+class TrendingTracks(Struct, frozen=True, gc=False):
+    """What is played most in a market now, decayed by age. Columns of equal length."""
+
+    version: Version
+    market: Annotated[str, Meta(description="The market, or `world`.")]
+    window: Annotated[TrendWindow, Meta(description="How fast a play is forgotten.")]
+    at_ms: Annotated[int, Meta(description="When it was computed, ms since 1970 UTC.")]
+    track_ids: Annotated[list[str], Meta(description="The tracks, most played first.")]
+    scores: Annotated[list[float], Meta(description="Decayed plays.")]
+
+
+def format_version(epoch_ms: int, offset: int) -> str:
+    """The version of what was computed from `offset` of a topic created at `epoch_ms`.
+
+    Versions compare as text in the order of (epoch_ms, offset).
+
+    >>> format_version(1795383600000, 1234)
+    '1795383600000-0000000000001234'
+    """
+    return f"{epoch_ms:013d}-{offset:016d}"
+
+
+def encode_list(
+    version: str,
+    user_id: str,
+    *,
+    kind: ListKind,
+    at_ms: int,
+    columns: tuple[Sequence[str], Scores, Sequence[str]],
+) -> bytes:
+    """JSON of a RecommendationList; `columns` are track_ids, scores (finite) and sources."""
+    track_ids, scores, sources = columns
+    return orjson.dumps(
+        {
+            "version": version,
+            "user_id": user_id,
+            "kind": kind,
+            "at_ms": at_ms,
+            "track_ids": track_ids,
+            "scores": scores,
+            "sources": sources,
+        },
+        option=_OPTIONS,
+    )
+
+
+def encode_similar(
+    version: str, track_id: str, *, at_ms: int, columns: tuple[Sequence[str], Scores]
+) -> bytes:
+    """JSON of SimilarTracks; `columns` are track_ids and scores (finite)."""
+    track_ids, scores = columns
+    return orjson.dumps(
+        {
+            "version": version,
+            "track_id": track_id,
+            "at_ms": at_ms,
+            "track_ids": track_ids,
+            "scores": scores,
+        },
+        option=_OPTIONS,
+    )
+
+
+def encode_trending(
+    version: str,
+    market: str,
+    *,
+    window: TrendWindow,
+    at_ms: int,
+    columns: tuple[Sequence[str], Scores],
+) -> bytes:
+    """JSON of TrendingTracks; `columns` are track_ids and scores (finite)."""
+    track_ids, scores = columns
+    return orjson.dumps(
+        {
+            "version": version,
+            "market": market,
+            "window": window,
+            "at_ms": at_ms,
+            "track_ids": track_ids,
+            "scores": scores,
+        },
+        option=_OPTIONS,
+    )
+
+
+_LIST: Final = msgspec.json.Decoder(RecommendationList)
+_SIMILAR: Final = msgspec.json.Decoder(SimilarTracks)
+_TRENDING: Final = msgspec.json.Decoder(TrendingTracks)
+
+
+def decode_list(raw: bytes) -> RecommendationList:
+    """Read a list back. Raises msgspec.DecodeError, a ValueError, on anything else."""
+    return _LIST.decode(raw)
+
+
+def decode_similar(raw: bytes) -> SimilarTracks:
+    """Read similar tracks back. Raises msgspec.DecodeError, a ValueError, on anything else."""
+    return _SIMILAR.decode(raw)
+
+
+def decode_trending(raw: bytes) -> TrendingTracks:
+    """Read trending tracks back. Raises msgspec.DecodeError, a ValueError, on anything else."""
+    return _TRENDING.decode(raw)

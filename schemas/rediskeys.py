@@ -1,0 +1,82 @@
+"""The names of keys in Redis, and nothing else about Redis.
+
+Front-ends read these keys directly, so they are part of the contract: `segue:v1:KIND:ID`. Ids hold
+no control characters and are valid UTF-8 (the codec refuses others), so they stand in a key as they
+are.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+__all__ = [
+    "EPOCH_COMPLETE",
+    "KINDS",
+    "PREFIX",
+    "accept_key",
+    "discover_key",
+    "epoch_key",
+    "next_key",
+    "paused_key",
+    "row_key",
+    "similar_key",
+    "trend_key",
+]
+
+PREFIX: Final = "segue:v1:"
+EPOCH_COMPLETE: Final = "complete"
+"""The value of an epoch key whose partition is written in full."""
+
+KINDS: Final[dict[str, str]] = {
+    "next:{user_id}": "RecommendationList: what to play next; repeats allowed.",
+    "discover:{user_id}": "RecommendationList: only what the listener has not heard lately.",
+    "similar:{track_id}": "SimilarTracks: what is played together with the track.",
+    "row:{track_id}": "Neighbour row of a track, binary (schemas.row); for workers.",
+    "trend:{market}:{window}": "TrendingTracks: window `hour` or `day`; market `world` is all.",
+    "epoch:{stage}:{partition}": "`complete` once all of a partition is written; for workers.",
+    "paused:{topic}:{partition}": "Why a partition is paused by bad messages; for operators.",
+    "accept:{topic}:{partition}": "Set by `segue dlq accept`, taken by the paused worker.",
+}
+
+
+def next_key(user_id: str) -> str:
+    """Key of a listener's `next` list."""
+    return f"segue:v1:next:{user_id}"
+
+
+def discover_key(user_id: str) -> str:
+    """Key of a listener's `discover` list."""
+    return f"segue:v1:discover:{user_id}"
+
+
+def similar_key(track_id: str) -> str:
+    """Key of the tracks similar to a track."""
+    return f"segue:v1:similar:{track_id}"
+
+
+def row_key(track_id: str) -> str:
+    """Key of a track's binary neighbour row."""
+    return f"segue:v1:row:{track_id}"
+
+
+def trend_key(market: str, window: str) -> str:
+    """Key of a market's trending tracks; `window` is `hour` or `day`."""
+    return f"segue:v1:trend:{market}:{window}"
+
+
+def epoch_key(stage: str, partition: int) -> str:
+    """Key that says whether Redis holds all of a partition's values.
+
+    If it is gone, Redis lost its data, and the partition's owner writes everything again.
+    """
+    return f"segue:v1:epoch:{stage}:{partition}"
+
+
+def paused_key(topic: str, partition: int) -> str:
+    """Key that says why a partition is paused by too many bad messages."""
+    return f"segue:v1:paused:{topic}:{partition}"
+
+
+def accept_key(topic: str, partition: int) -> str:
+    """Key that an operator's `segue dlq accept` sets, and the paused worker takes."""
+    return f"segue:v1:accept:{topic}:{partition}"

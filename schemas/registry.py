@@ -1,0 +1,192 @@
+"""Every topic of Segue, declared once: name, key, direction, retention, partitions, owner.
+
+`segue topics apply` creates them from here; the AsyncAPI document and the reference page are
+written from here. A topic is called `{prefix}{name}.v1`; a breaking change of its value is a new
+version.
+
+Topics of one `group` share the state of one partition task, so they have equal partition counts.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+__all__ = [
+    "DEAD_LETTERS",
+    "FEEDBACK",
+    "LISTENERS_CHANGELOG",
+    "NEIGHBOURS_CHANGELOG",
+    "PAIRS",
+    "PLAYS",
+    "REGISTRY",
+    "TOPICS",
+    "TRENDS_CHANGELOG",
+    "TREND_COUNTS",
+    "Direction",
+    "TopicSpec",
+    "spec_of",
+]
+
+Direction = Literal["in", "out", "internal"]
+
+_DAY_MS: Final = 86_400_000
+_LISTENERS: Final = "recommend-listeners"
+_NEIGHBOURS: Final = "recommend-neighbours"
+_TRENDS: Final = "recommend-trends"
+
+
+@dataclass(frozen=True, slots=True)
+class TopicSpec:
+    """One topic. `retention_ms` None keeps records until compaction removes them.
+
+    `partitions` is `keyed` (the setting SEGUE_PARTITIONS) or a fixed number. `owner` writes it:
+    a role, or `producers` outside Segue. `value_type` names a struct or frame of `schemas`.
+    """
+
+    name: str
+    key: str
+    direction: Direction
+    value_type: str
+    owner: str
+    doc: str
+    group: str | None = None
+    retention_ms: int | None = None
+    compacted: bool = False
+    partitions: Literal["keyed"] | int = "keyed"
+    version: int = 1
+
+    def topic(self, prefix: str = "segue.") -> str:
+        """The name in Kafka.
+
+        >>> PLAYS.topic()
+        'segue.plays.v1'
+        """
+        return f"{prefix}{self.name}.v{self.version}"
+
+    def partition_count(self, keyed: int) -> int:
+        """The number of partitions where keyed topics have `keyed`."""
+        return keyed if self.partitions == "keyed" else self.partitions
+
+    def kafka_config(self, message_bytes_max: int) -> dict[str, str]:
+        """The topic's configuration in Kafka's own words.
+
+        The broker's limit is looser than ours: a record also has headers and a key, and what is
+        slightly too large should be refused by us, as a dead letter, rather than by the broker.
+        """
+        config = {
+            "cleanup.policy": "compact" if self.compacted else "delete",
+            "max.message.bytes": str(2 * message_bytes_max),
+        }
+        if self.retention_ms is not None:
+            config["retention.ms"] = str(self.retention_ms)
+        return config
+
+
+PLAYS: Final = TopicSpec(
+    name="plays",
+    key="user_id",
+    direction="in",
+    value_type="PlayEvent",
+    owner="producers",
+    group=_LISTENERS,
+    retention_ms=7 * _DAY_MS,
+    doc="Plays, one event or an array of events per message.",
+)
+FEEDBACK: Final = TopicSpec(
+    name="feedback",
+    key="user_id",
+    direction="in",
+    value_type="Feedback",
+    owner="producers",
+    group=_LISTENERS,
+    retention_ms=7 * _DAY_MS,
+    doc="What listeners say about tracks, one event or an array of events per message.",
+)
+PAIRS: Final = TopicSpec(
+    name="pairs",
+    key="none: the sender chooses the partition of the left track",
+    direction="internal",
+    value_type="PairsFrame",
+    owner="recommend",
+    group=_NEIGHBOURS,
+    retention_ms=_DAY_MS,
+    doc="Increments of co-occurrence, one binary frame per destination partition and flush.",
+)
+TREND_COUNTS: Final = TopicSpec(
+    name="trend-counts",
+    key="market",
+    direction="internal",
+    value_type="TrendCountsFrame",
+    owner="recommend",
+    group=_TRENDS,
+    retention_ms=_DAY_MS,
+    doc="Plays counted per market, track and minute, one binary frame per market and flush.",
+)
+DEAD_LETTERS: Final = TopicSpec(
+    name="dead-letters",
+    key="as the rejected message",
+    direction="out",
+    value_type="bytes",
+    owner="recommend",
+    retention_ms=14 * _DAY_MS,
+    doc="Messages that were not accepted: the bytes as they came, the reason in the headers.",
+)
+REGISTRY: Final = TopicSpec(
+    name="registry",
+    key="topic",
+    direction="internal",
+    value_type="TopicRecord",
+    owner="segue topics apply",
+    compacted=True,
+    partitions=1,
+    doc="What each topic was created with: partition count and time of creation.",
+)
+LISTENERS_CHANGELOG: Final = TopicSpec(
+    name="listeners-changelog",
+    key="user_id",
+    direction="internal",
+    value_type="bytes",
+    owner="recommend",
+    group=_LISTENERS,
+    compacted=True,
+    doc="State of listeners: the last record of a key is its state; an empty one deletes it.",
+)
+NEIGHBOURS_CHANGELOG: Final = TopicSpec(
+    name="neighbours-changelog",
+    key="track_id",
+    direction="internal",
+    value_type="bytes",
+    owner="recommend",
+    group=_NEIGHBOURS,
+    compacted=True,
+    doc="State of neighbour rows: the last record of a key is its state; an empty one deletes it.",
+)
+TRENDS_CHANGELOG: Final = TopicSpec(
+    name="trends-changelog",
+    key="market and track_id",
+    direction="internal",
+    value_type="bytes",
+    owner="recommend",
+    group=_TRENDS,
+    compacted=True,
+    doc="State of trends: the last record of a key is its state; an empty one deletes it.",
+)
+
+TOPICS: Final = (
+    PLAYS,
+    FEEDBACK,
+    PAIRS,
+    TREND_COUNTS,
+    DEAD_LETTERS,
+    REGISTRY,
+    LISTENERS_CHANGELOG,
+    NEIGHBOURS_CHANGELOG,
+    TRENDS_CHANGELOG,
+)
+_BY_NAME: Final = {spec.name: spec for spec in TOPICS}
+
+
+def spec_of(name: str) -> TopicSpec:
+    """The topic of that short name. Raises KeyError if there is none."""
+    return _BY_NAME[name]

@@ -1,0 +1,24 @@
+"""The client for app teams: produce plays and feedback, read lists.
+
+    async with PlayProducer("127.0.0.1:19092") as producer:
+        await producer.send(play)
+    async with ListReader("redis://127.0.0.1:16379/0") as lists:
+        upcoming = await lists.next("listener-1")
+
+It needs the contract (`schemas`), aiokafka and redis, and nothing else of Segue.
+"""
+
+from schemas.events import Feedback, PlayEvent
+from schemas.outputs import RecommendationList, SimilarTracks, TrendingTracks
+from segue.client.lists import ListReader
+from segue.client.producer import PlayProducer
+
+__all__ = [
+    "Feedback",
+    "ListReader",
+    "PlayEvent",
+    "PlayProducer",
+    "RecommendationList",
+    "SimilarTracks",
+    "TrendingTracks",
+]

@@ -1,0 +1,167 @@
+"""Sends plays and feedback to Kafka as Segue expects them: checked, by listener, no duplicates."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from types import TracebackType
+from typing import Any, Final, Self, TypeVar
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
+
+from schemas.codec import EventDecoder, Rejected, encode_event
+from schemas.events import Feedback, PlayEvent
+from schemas.murmur2 import partition_of
+from schemas.registry import FEEDBACK, PLAYS
+from segue.errors import Unavailable
+
+__all__ = ["PlayProducer"]
+
+_LINGER_MS: Final = 5
+_BATCH_BYTES: Final = 131_072
+_KEYS_REMEMBERED: Final = 65_536
+
+E = TypeVar("E", PlayEvent, Feedback)
+
+_partition_of = lru_cache(maxsize=_KEYS_REMEMBERED)(partition_of)
+
+
+class PlayProducer:
+    """An idempotent Kafka producer for the input topics. An async context manager; one event loop.
+
+    `send` hands an event to a buffer and returns; `flush` waits until all of them are stored, and
+    raises Unavailable for the first that was not. Leaving the context flushes. After Unavailable,
+    close it and make a new one: an event sent again with the same `event_id` counts once.
+
+    `kafka_options` go to aiokafka: `security_protocol`, `ssl_context`, `sasl_*`,
+    `compression_type`, `request_timeout_ms` (how long an event may take, 40 s by default).
+    """
+
+    # Any: the options are aiokafka's, which publishes no types.
+    def __init__(
+        self, bootstrap_servers: str, *, topic_prefix: str = "segue.", **kafka_options: Any
+    ) -> None:
+        self._options = {
+            "bootstrap_servers": bootstrap_servers,
+            "enable_idempotence": True,
+            "linger_ms": _LINGER_MS,
+            "max_batch_size": _BATCH_BYTES,
+            **kafka_options,
+        }
+        self._plays = PLAYS.topic(topic_prefix)
+        self._feedback = FEEDBACK.topic(topic_prefix)
+        self._check_play = EventDecoder(PlayEvent).decode
+        self._check_feedback = EventDecoder(Feedback).decode
+        self._producer: AIOKafkaProducer | None = None
+        self._failure: BaseException | None = None
+
+    async def __aenter__(self) -> Self:
+        producer = AIOKafkaProducer(**self._options)
+        try:
+            await producer.start()
+        except KafkaError as error:
+            await producer.stop()
+            raise _unavailable(error) from error
+        self._producer = producer
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        producer, self._producer = self._started(), None
+        await producer.stop()
+        if error is None:
+            self._raise_failure()
+
+    async def send(self, play: PlayEvent) -> None:
+        """Buffer one play; waits while the buffer is full.
+
+        Raises ValueError if Segue would reject it, Unavailable if Kafka does not take it.
+        """
+        await self._send(self._plays, play.user_id, _checked(self._check_play, play))
+
+    async def send_feedback(self, feedback: Feedback) -> None:
+        """Buffer one statement of a listener. Waits and raises as `send` does."""
+        raw = _checked(self._check_feedback, feedback)
+        await self._send(self._feedback, feedback.user_id, raw)
+
+    async def send_many(self, plays: Sequence[PlayEvent]) -> None:
+        """Buffer many plays, in order for each listener: several times cheaper than `send` each.
+
+        Raises ValueError before sending any if Segue would reject one, and as `send` does.
+        """
+        producer = self._started()
+        records = [(play.user_id.encode(), _checked(self._check_play, play)) for play in plays]
+        try:
+            partitions = len(await producer.partitions_for(self._plays))
+            groups: list[list[tuple[bytes, bytes]]] = [[] for _ in range(partitions)]
+            for record in records:
+                groups[_partition_of(record[0], partitions)].append(record)
+            for partition, group in enumerate(groups):
+                await self._send_group(group, partition)
+        except KafkaError as error:
+            raise _unavailable(error) from error
+
+    async def flush(self) -> None:
+        """Wait until everything sent is stored. Raises Unavailable if something was not."""
+        await self._started().flush()
+        # The callbacks of the last deliveries run in the loop's next turn.
+        await asyncio.sleep(0)
+        self._raise_failure()
+
+    async def _send(self, topic: str, user_id: str, raw: bytes) -> None:
+        try:
+            delivery = await self._started().send(topic, raw, key=user_id.encode())
+        except KafkaError as error:
+            raise _unavailable(error) from error
+        delivery.add_done_callback(self._delivered)
+
+    async def _send_group(self, records: list[tuple[bytes, bytes]], partition: int) -> None:
+        """Send one partition's records as whole batches."""
+        producer, at = self._started(), 0
+        while at < len(records):
+            batch = producer.create_batch()
+            while at < len(records):
+                key, raw = records[at]
+                if batch.append(timestamp=None, key=key, value=raw) is None:
+                    break
+                at += 1
+            batch.close()
+            delivery = await producer.send_batch(batch, self._plays, partition=partition)
+            delivery.add_done_callback(self._delivered)
+
+    def _delivered(self, delivery: asyncio.Future[object]) -> None:
+        if not delivery.cancelled() and (error := delivery.exception()) is not None:
+            self._failure = self._failure or error
+
+    def _raise_failure(self) -> None:
+        failure, self._failure = self._failure, None
+        if failure is not None:
+            raise _unavailable(failure) from failure
+
+    def _started(self) -> AIOKafkaProducer:
+        if self._producer is None:
+            raise RuntimeError("PlayProducer is used outside its `async with`")
+        return self._producer
+
+
+def _checked(check: Callable[[bytes], list[E] | Rejected], event: E) -> bytes:
+    """The event's bytes, if Segue would accept them: better here than as a dead letter."""
+    raw = encode_event(event)
+    found = check(raw)
+    if isinstance(found, Rejected):
+        raise ValueError(f"{type(event).__name__} is not valid: {found.reason}: {found.detail}")
+    return raw
+
+
+def _unavailable(error: BaseException) -> Unavailable:
+    return Unavailable(
+        f"Kafka did not take an event: {error!r}",
+        what="kafka",
+        remedy="check the broker, then send again with the same event ids",
+    )

@@ -1,0 +1,42 @@
+"""The demo without a terminal: plain lines, one a second, and one when the lists changed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from segue.demo.follow import Entry, ListenerView
+from segue.demo.view import Snapshot, entry_mark, milliseconds, percent
+
+__all__ = ["change_line", "status_line"]
+
+_TRACKS = 3
+
+
+def status_line(snapshot: Snapshot) -> str:
+    """The figures of a snapshot in one line."""
+    parts = [
+        f"{snapshot.elapsed_s:3.0f} s",
+        f"{snapshot.sent:,} plays sent",
+        f"{snapshot.plays_per_s:,.0f}/s",
+        f"play to Redis p50 {milliseconds(snapshot.latency.p50_ms)}",
+        f"p99 {milliseconds(snapshot.latency.p99_ms)}",
+        f"lag {snapshot.lag:,}",
+        f"hit rate {percent(snapshot.quality.next)} (popular {percent(snapshot.quality.popular)})",
+    ]
+    trend = snapshot.trend
+    if trend.awaited is not None and trend.in_s is None and trend.place is not None:
+        parts.append(f"{trend.awaited} trends, place {trend.place}")
+    return "  ".join(parts)
+
+
+def change_line(listener: ListenerView) -> str:
+    """What a listener played and what their lists became by it."""
+    played = listener.plays[0].track_id if listener.plays else "nothing"
+    upcoming, fresh = _entries(listener.next), _entries(listener.discover)
+    return f"      {listener.user_id} played {played} | next: {upcoming} | discover: {fresh}"
+
+
+def _entries(entries: Sequence[Entry]) -> str:
+    return ", ".join(
+        f"{entry.track_id} {entry_mark(entry).plain}".rstrip() for entry in entries[:_TRACKS]
+    )

@@ -1,0 +1,125 @@
+"""Where the demo's plays come from: a simulator, or a log that somebody brought."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import math
+from pathlib import Path
+from typing import Final, Protocol
+
+from segue.clock import Clock
+from segue.config import Settings
+from segue.sim.feeder import Limit, LogFeeder, PlaySink, feed_simulated
+from segue.sim.logfile import BATCH_ROWS, PlayLog, open_log
+from segue.sim.logrows import BadRows
+from segue.sim.pacer import Pacer
+from segue.sim.position import PositionFile
+from segue.sim.simulator import Simulator
+
+__all__ = ["FileSource", "SimulatedSource", "Source", "file_source", "simulated_source"]
+
+TREND_BEGINS_SHARE: Final = 1 / 3
+"""When, as a share of the demo, the obscure track begins to trend."""
+_TREND_AFTER_UNPACED: Final = 20_000
+
+
+class Source(Protocol):
+    """Plays for a while, and what is known of them beforehand."""
+
+    @property
+    def awaited(self) -> str | None:
+        """The track that is going to trend, if that is known."""
+        ...
+
+    def describe(self) -> str:
+        """What is fed, in a line."""
+        ...
+
+    async def feed(
+        self, sink: PlaySink, rate_per_s: float | None, *, seconds: float, clock: Clock
+    ) -> None:
+        """Feed for so long or until there is no more. Raises Unavailable."""
+        ...
+
+
+class SimulatedSource:
+    """Made-up listeners."""
+
+    def __init__(self, simulator: Simulator, description: str) -> None:
+        self._simulator = simulator
+        self._description = description
+        self.awaited: str | None = simulator.trending_track.track_id
+
+    def describe(self) -> str:
+        """How many people and tracks."""
+        return self._description
+
+    async def feed(
+        self, sink: PlaySink, rate_per_s: float | None, *, seconds: float, clock: Clock
+    ) -> None:
+        """Feed for `seconds`."""
+        await feed_simulated(
+            self._simulator,
+            sink,
+            pacer=Pacer(rate_per_s, clock),
+            clock=clock,
+            limit=Limit(None, clock.monotonic_s() + seconds),
+            report=lambda _: None,
+        )
+
+
+class FileSource:
+    """A log, from where the last demo left it; from its first row again once it is through."""
+
+    awaited: str | None = None
+
+    def __init__(self, log: PlayLog, position: PositionFile) -> None:
+        self._log = log
+        self._position = position
+        self.bad = BadRows()
+
+    def describe(self) -> str:
+        """The file, and which row comes first."""
+        position = self._position.read()
+        start = 0 if position is None else position.next_row
+        return f"{self._log.path.name}, {self._log.rows:,} rows, from row {start + 1:,}"
+
+    async def feed(
+        self, sink: PlaySink, rate_per_s: float | None, *, seconds: float, clock: Clock
+    ) -> None:
+        """Feed for `seconds` or to the end of the log."""
+        pacer = Pacer(rate_per_s, clock)
+        feeder = LogFeeder(self._log, sink, position=self._position, pacer=pacer, clock=clock)
+        self.bad = feeder.bad
+        batch_rows = BATCH_ROWS if rate_per_s is None else max(1, min(BATCH_ROWS, int(rate_per_s)))
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await feeder.feed(lambda _: None, batch_rows=batch_rows)
+
+
+def simulated_source(
+    people: tuple[int, int, int], *, rate: float, seconds: float, clock: Clock
+) -> SimulatedSource:
+    """Simulated plays; `people` are seed, listeners and tracks. A third in, a track trends."""
+    seed, listeners, tracks = people
+    paced = not math.isinf(rate)
+    simulator = Simulator(
+        seed,
+        listeners=listeners,
+        tracks=tracks,
+        run=f"{clock.now_ms():x}",  # other plays than those of earlier demos
+        trend_after=int(rate * seconds * TREND_BEGINS_SHARE) if paced else _TREND_AFTER_UNPACED,
+    )
+    return SimulatedSource(simulator, f"{listeners:,} made-up listeners, {tracks:,} tracks")
+
+
+def file_source(path: Path, settings: Settings) -> FileSource:
+    """The plays of a file. Raises Misconfigured if it cannot be a play log."""
+    log = open_log(path)
+    target = f"demo {settings.kafka_bootstrap} {settings.topic_prefix}"
+    position = PositionFile(settings.data_dir, log.digest, target)
+    found = position.read()
+    if found is not None and found.next_row >= log.rows:
+        position.forget()
+    return FileSource(log, position)

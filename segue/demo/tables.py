@@ -1,0 +1,55 @@
+"""Lists from Redis as tables for a terminal. Pure: a value in, a rich table out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from schemas.outputs import RecommendationList, SimilarTracks, TrendingTracks
+
+__all__ = ["recommendation_table", "similar_table", "trend_table"]
+
+
+def recommendation_table(found: RecommendationList) -> RenderableType:
+    """A listener's `next` or `discover` list, best first."""
+    table = _table(found.track_ids, found.scores, found.sources)
+    return _titled(f"{found.kind} for {found.user_id}", table, found.at_ms, found.version)
+
+
+def similar_table(found: SimilarTracks) -> RenderableType:
+    """The tracks similar to one, most similar first."""
+    table = _table(found.track_ids, found.scores)
+    return _titled(f"similar to {found.track_id}", table, found.at_ms, found.version)
+
+
+def trend_table(found: TrendingTracks) -> RenderableType:
+    """A market's trending tracks, most played first."""
+    table = _table(found.track_ids, found.scores)
+    title = f"trending in {found.market}, by the {found.window}"
+    return _titled(title, table, found.at_ms, found.version)
+
+
+def _titled(title: str, table: Table, at_ms: int, version: str) -> RenderableType:
+    at = datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
+    below = Text(f"computed {at} UTC, version {version}", style="dim")
+    return Group(Text(title, style="bold"), table, below)
+
+
+def _table(
+    track_ids: Sequence[str], scores: Sequence[float], sources: Sequence[str] | None = None
+) -> Table:
+    table = Table()
+    table.add_column("#", justify="right", style="dim")
+    table.add_column("track", overflow="fold")
+    table.add_column("score", justify="right")
+    if sources is not None:
+        table.add_column("from")
+    for place, (track_id, score) in enumerate(zip(track_ids, scores, strict=True), start=1):
+        source = () if sources is None else (Text(sources[place - 1]),)
+        # Ids hold any characters, so they go in as Text: rich would read brackets as markup.
+        table.add_row(str(place), Text(track_id), f"{score:.4g}", *source)
+    return table

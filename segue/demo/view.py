@@ -1,0 +1,167 @@
+"""The demo's live view: one snapshot in, something rich can draw out. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rich.console import Group, RenderableType
+from rich.panel import Panel
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from segue.demo.follow import SHOWN, Entry, ListenerView
+from segue.demo.scrape import Latency
+
+__all__ = ["Quality", "Snapshot", "TrendView", "draw", "entry_mark", "milliseconds", "percent"]
+
+PLAYS_SHOWN = 3
+TRENDS_SHOWN = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Quality:
+    """How often the track played next was in the list served before, as shares of `trials`."""
+
+    next: float | None
+    popular: float | None
+    trials: int
+
+
+@dataclass(frozen=True, slots=True)
+class TrendView:
+    """The world's trending tracks, and the one of the simulator that is to trend, if any."""
+
+    tracks: tuple[tuple[str, float], ...]
+    awaited: str | None = None
+    in_s: float | None = None
+    """Seconds until it begins to trend; None once it does."""
+
+    @property
+    def place(self) -> int | None:
+        """The place of the awaited track among those trending, from 1."""
+        names = [track for track, _ in self.tracks]
+        return names.index(self.awaited) + 1 if self.awaited in names else None
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Everything the view shows at one time."""
+
+    elapsed_s: float
+    total_s: float
+    sent: int
+    plays_per_s: float
+    latency: Latency
+    lag: int
+    quality: Quality
+    listener: ListenerView | None
+    trend: TrendView
+
+
+def draw(snapshot: Snapshot) -> RenderableType:
+    """The whole view: 27 lines high, as wide as the terminal, for 80 characters and more."""
+    above = Table.grid(expand=True, padding=(0, 1))
+    above.add_column(ratio=1)
+    above.add_column(ratio=1)
+    above.add_row(_figures_panel(snapshot), _trend_panel(snapshot.trend))
+    return Group(_progress(snapshot), above, _listener_panel(snapshot.listener))
+
+
+def milliseconds(value_ms: float | None) -> str:
+    """A latency for people; a dash if there is none."""
+    return "–" if value_ms is None else f"{value_ms:.1f} ms"
+
+
+def percent(share: float | None) -> str:
+    """A share for people; a dash if there is none."""
+    return "–" if share is None else f"{100 * share:.1f} %"
+
+
+def entry_mark(entry: Entry) -> Text:
+    """What happened to a track in a list: `new`, places up or down, or nothing."""
+    if entry.moved is None:
+        return Text("new", style="bold green")
+    if entry.moved == 0:
+        return Text()
+    arrow, style = ("▲", "green") if entry.moved > 0 else ("▼", "red")
+    return Text(f"{arrow}{abs(entry.moved)}", style=style)
+
+
+def _progress(snapshot: Snapshot) -> RenderableType:
+    grid = Table.grid(padding=(0, 1))
+    shown_s = min(snapshot.elapsed_s, snapshot.total_s)
+    grid.add_row(
+        Text("Segue demo", style="bold"),
+        ProgressBar(total=snapshot.total_s, completed=shown_s, width=40),
+        Text(f"{shown_s:.0f} of {snapshot.total_s:.0f} s, {snapshot.sent:,} plays sent"),
+    )
+    return grid
+
+
+def _figures_panel(snapshot: Snapshot) -> Panel:
+    grid = Table.grid(expand=True, padding=(0, 1))
+    grid.add_column(ratio=1, no_wrap=True, overflow="ellipsis")
+    grid.add_column(justify="right", style="bold", no_wrap=True)
+    quality = snapshot.quality
+    for name, value in (
+        ("plays a second", f"{snapshot.plays_per_s:,.0f}"),
+        ("play → Redis, p50", milliseconds(snapshot.latency.p50_ms)),
+        ("play → Redis, p99", milliseconds(snapshot.latency.p99_ms)),
+        ("lag, records", f"{snapshot.lag:,}"),
+        ("next play in our top 10", percent(quality.next)),
+        ("  in the popular top 10", percent(quality.popular)),
+        ("  plays tested", f"{quality.trials:,}"),
+    ):
+        grid.add_row(name, value)
+    return Panel(grid, title="now", title_align="left")
+
+
+def _trend_panel(trend: TrendView) -> Panel:
+    grid = Table.grid(expand=True, padding=(0, 1))
+    grid.add_column(justify="right", style="dim", no_wrap=True)
+    grid.add_column(ratio=1, no_wrap=True, overflow="ellipsis")
+    grid.add_column(justify="right", no_wrap=True)
+    for place in range(TRENDS_SHOWN):
+        track, score = trend.tracks[place] if place < len(trend.tracks) else ("", None)
+        style = "bold yellow" if track and track == trend.awaited else ""
+        figure = "" if score is None else f"{score:.0f}"
+        grid.add_row(str(place + 1), Text(track, style=style), figure)
+    awaited = "" if trend.awaited is None else _awaited(trend)
+    grid.add_row("", Text(awaited, style="yellow"), "")
+    return Panel(grid, title="trending in the world", title_align="left")
+
+
+def _awaited(trend: TrendView) -> str:
+    if trend.in_s is not None:
+        return f"in {trend.in_s:.0f} s: {trend.awaited}"
+    place = "not yet there" if trend.place is None else f"place {trend.place}"
+    return f"{trend.awaited}: {place}"
+
+
+def _listener_panel(listener: ListenerView | None) -> Panel:
+    if listener is None:
+        return Panel(Text("waiting for somebody to play a few tracks"), title="one listener")
+    grid = Table.grid(expand=True, padding=(0, 1))
+    for _ in ("next", "discover"):
+        grid.add_column(justify="right", style="dim", no_wrap=True)
+        grid.add_column(width=4, no_wrap=True)
+        grid.add_column(ratio=1, no_wrap=True, overflow="ellipsis")
+    grid.add_row("", "", Text("next", style="bold"), "", "", Text("discover", style="bold"))
+    for place in range(SHOWN):
+        grid.add_row(*_cells(listener.next, place), *_cells(listener.discover, place))
+    plays = Text("just played  ", no_wrap=True, overflow="ellipsis")
+    for play in listener.plays[:PLAYS_SHOWN]:
+        style = "strike" if play.end_reason == "skipped" else "bold"
+        plays.append(play.track_id, style=style)
+        plays.append("   ")
+    title = Text(f"{listener.user_id} (followed lists changed {listener.changes} times)")
+    return Panel(Group(plays, Text(), grid), title=title, title_align="left")
+
+
+def _cells(entries: Sequence[Entry], place: int) -> tuple[Text, Text, Text]:
+    if place >= len(entries):
+        return Text(str(place + 1)), Text(), Text()
+    entry = entries[place]
+    return Text(str(place + 1)), entry_mark(entry), Text(entry.track_id)

@@ -1,0 +1,95 @@
+"""The composition root: settings become clients, models and one Faust app; then it runs.
+
+Nothing else in the project builds clients or reads settings for others. A worker ends with exit
+code 0 on SIGTERM or SIGINT, after it flushed and handed over, and with 1 on anything unexpected.
+"""
+
+import asyncio
+import contextlib
+import gc
+import signal
+import sys
+from collections.abc import Callable
+
+from redis.asyncio import Redis
+
+from agents import register_all
+from agents.deps import Deps
+from segue.clock import SystemClock
+from segue.config import Settings
+from segue.probes import serve_probes
+from segue.telemetry.health import Health
+from segue.telemetry.logs import configure_logging, get_logger
+from segue.telemetry.loopdelay import watch_loop_delay
+from streams.admin import verified_epochs
+from streams.app import SegueApp, create_app
+from streams.sinks.redis import RedisSink
+
+__all__ = ["run_app", "run_worker"]
+
+logger = get_logger(__name__)
+
+STOP_TIMEOUT_S = 30.0
+
+
+def run_worker(settings: Settings) -> None:
+    """Run a worker of `settings.role` until it is told to stop. Exits the process on failure."""
+    configure_logging(settings)
+    if asyncio.run(_recommend(settings)):
+        sys.exit(1)
+
+
+async def _recommend(settings: Settings) -> bool:
+    epochs = await verified_epochs(settings)
+    health = Health()
+    redis = Redis.from_url(settings.redis_url.get_secret_value(), protocol=2)
+    try:
+        deps = Deps(
+            settings=settings,
+            sink=RedisSink(redis, settings=settings, health=health),
+            health=health,
+            clock=SystemClock(),
+            epochs=epochs,
+        )
+        return await run_app(settings, health, lambda app: register_all(app, deps))
+    finally:
+        await redis.aclose()
+
+
+async def run_app(settings: Settings, health: Health, register: Callable[[SegueApp], None]) -> bool:
+    """Run the app of a role with what `register` adds. Returns whether it failed."""
+    app = create_app(settings, health)
+    register(app)
+    # What exists now lives as long as the process: later collections need not look at it.
+    gc.collect()
+    gc.freeze()
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    async with serve_probes(health, settings.web_host, settings.web_port) as port:
+        logger.info("worker_started", role=settings.role, web_port=port)
+        await _run_until(app, stop, settings)
+    logger.info("worker_stopped", failed=app.failure is not None)
+    return app.failure is not None
+
+
+async def _run_until(app: SegueApp, stop: asyncio.Event, settings: Settings) -> None:
+    app.finalize()
+    watchers = [
+        asyncio.create_task(watch_loop_delay(settings.loop_stall_ms)),
+        asyncio.create_task(app.observe_lag()),
+    ]
+    ends = [asyncio.create_task(stop.wait()), asyncio.create_task(app.wait_until_stopped())]
+    try:
+        await app.start()
+        await asyncio.wait([*ends, *watchers], return_when=asyncio.FIRST_COMPLETED)
+    except Exception as error:  # start-up failed: say so, exit with 1
+        app.failure = app.failure or error
+        logger.exception("worker_start_failed")
+    finally:
+        for task in (*ends, *watchers):
+            task.cancel()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(STOP_TIMEOUT_S):
+                await app.stop()

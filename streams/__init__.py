@@ -1,0 +1,1 @@
+"""The pipes: Kafka and Redis, in and out. No learning happens here."""

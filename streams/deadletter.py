@@ -1,0 +1,70 @@
+"""Dead letters: what could not be read leaves in the same transaction, as it came.
+
+Too many of them pause the partition: a bad deploy of a producer must not turn the topic into
+rubbish overnight. An operator looks (`segue dlq ls`) and goes on (`segue dlq accept`).
+"""
+
+import time
+from collections import deque
+from typing import Any
+
+from schemas import internal
+from schemas.codec import Rejected
+from segue.telemetry import metrics
+from streams.stage import Output
+
+__all__ = ["BadShare", "dead_letter"]
+
+
+def dead_letter(record: Any, rejected: Rejected, topic: str, partition: int) -> Output:
+    """Return the dead letter of a Kafka record: its bytes, with where and why in the headers."""
+    metrics.DEAD_LETTERS.labels(record.topic, rejected.reason).inc()
+    headers = (
+        (internal.HEADER_TOPIC, record.topic.encode()),
+        (internal.HEADER_PARTITION, str(record.partition).encode()),
+        (internal.HEADER_OFFSET, str(record.offset).encode()),
+        (internal.HEADER_TIMESTAMP_MS, str(record.timestamp).encode()),
+        (internal.HEADER_REASON, rejected.reason.encode()),
+        (internal.HEADER_DETAIL, rejected.detail.encode()),
+    )
+    return Output(
+        topic,
+        partition,
+        record.key,
+        record.value or b"",
+        (*headers, *(header for header in record.headers if header[0] not in internal.HEADERS)),
+        time.time_ns() // 1_000_000,
+    )
+
+
+class BadShare:
+    """Watches the share of bad messages among the last `window` of one partition.
+
+    Trips when more than `share_max` of a full window is bad. After `accept` it stays quiet
+    until the share has fallen to the limit again.
+    """
+
+    def __init__(self, window: int, share_max: float) -> None:
+        self._recent: deque[bool] = deque(maxlen=window)
+        self._bad_max = share_max * window
+        self._bad = 0
+        self._accepted = False
+
+    def note(self, bad: bool) -> None:
+        """Count one message."""
+        if len(self._recent) == self._recent.maxlen:
+            self._bad -= self._recent[0]
+        self._recent.append(bad)
+        self._bad += bad
+        if self._bad <= self._bad_max:
+            self._accepted = False
+
+    def accept(self) -> None:
+        """Go on in spite of what was seen."""
+        self._accepted = True
+
+    @property
+    def tripped(self) -> bool:
+        """Whether the partition must pause."""
+        full = len(self._recent) == self._recent.maxlen
+        return full and self._bad > self._bad_max and not self._accepted

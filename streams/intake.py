@@ -1,0 +1,140 @@
+"""Raw records become events that belong to this partition, in the order of their time.
+
+Bad bytes become dead letters of the same unit. An event whose key belongs to another partition
+(a producer with another partitioner, an array of mixed keys) is forwarded there within the
+same transaction. Duplicates are the state's business: it knows the listener's last event ids.
+"""
+
+import itertools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from operator import attrgetter
+from typing import Any, Generic, Protocol, TypeVar
+
+from schemas.codec import EventDecoder, Rejected, encode_event
+from schemas.internal import HEADER_REQUEUED
+from schemas.murmur2 import partition_of
+from segue.telemetry import metrics
+from streams.deadletter import BadShare, dead_letter
+from streams.stage import Output
+from streams.unit import Unit
+
+__all__ = ["Intake", "IntakeLimits", "Taken"]
+
+FUTURE_MAX_MS = 86_400_000  # clocks of phones are wrong, but not by more than a day
+KNOWN_KEYS_MAX = 500_000
+
+E = TypeVar("E", bound="_Event")
+
+
+class _Event(Protocol):
+    @property
+    def user_id(self) -> str: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Taken(Generic[E]):
+    """The events of a batch that are ours. `exempt` tells which were requeued by an operator."""
+
+    events: list[E]
+    exempt: list[bool]
+    forwarded: int
+    rejected: int
+
+    def tally(self) -> dict[str, int]:
+        """Return what did not reach the state, by outcome."""
+        counts = {"forwarded": self.forwarded, "rejected": self.rejected}
+        return {outcome: count for outcome, count in counts.items() if count}
+
+
+@dataclass(frozen=True, slots=True)
+class IntakeLimits:
+    """How many partitions there are, and when too much is bad."""
+
+    partitions: int
+    bad_window: int
+    bad_share_max: float
+
+
+class Intake(Generic[E]):
+    """Intake of one topic on one worker. `time_ms` names the field that holds an event's time."""
+
+    def __init__(
+        self, decoder: EventDecoder[Any], *, time_ms: str, dead_letters: str, limits: IntakeLimits
+    ) -> None:
+        self._decoder = decoder
+        self._time_ms: Callable[[Any], int] = attrgetter(time_ms)
+        self._dead_letters = dead_letters
+        self._limits = limits
+        self._ours: dict[int, set[str]] = {}
+        self._bad: dict[int, BadShare] = {}
+
+    def read(self, unit: Unit[Any]) -> Taken[E]:
+        """Decode the unit's records. Never raises for what a producer sent."""
+        events: list[Any] = []
+        exempt: list[bool] = []
+        forwarded = rejected = 0
+        ours = self._known_keys(unit.partition)
+        share = self.bad_share(unit.partition)
+        decode, time_ms = self._decoder.decode, self._time_ms
+        for record in unit.records:
+            decoded = decode(record.value)
+            if not isinstance(decoded, Rejected):
+                latest_ms = record.timestamp + FUTURE_MAX_MS
+                if any(time_ms(event) > latest_ms for event in decoded):
+                    decoded = Rejected("in_future", "more than a day after the record's time")
+            bad = isinstance(decoded, Rejected)
+            share.note(bad)
+            if isinstance(decoded, Rejected):
+                rejected += 1
+                unit.send(dead_letter(record, decoded, self._dead_letters, unit.partition))
+                continue
+            for event in decoded:
+                if event.user_id in ours or self._belongs(event.user_id, unit.partition, ours):
+                    events.append(event)
+                    exempt.append(bool(record.headers) and _requeued(record.headers))
+                else:
+                    forwarded += 1
+                    unit.send(self._forward(record, event))
+        if forwarded:
+            metrics.FORWARDED.labels(unit.batch.topic).inc(forwarded)
+        return Taken(*self._in_order(events, exempt), forwarded, rejected)
+
+    def bad_share(self, partition: int) -> BadShare:
+        """Return the watch over bad messages of a partition."""
+        limits = self._limits
+        return self._bad.setdefault(partition, BadShare(limits.bad_window, limits.bad_share_max))
+
+    def _in_order(self, events: list[Any], exempt: list[bool]) -> tuple[list[Any], list[bool]]:
+        times = [self._time_ms(event) for event in events]
+        if all(a <= b for a, b in itertools.pairwise(times)):
+            return events, exempt
+        order = sorted(range(len(events)), key=times.__getitem__)
+        return [events[i] for i in order], [exempt[i] for i in order]
+
+    def _known_keys(self, partition: int) -> set[str]:
+        known = self._ours.setdefault(partition, set())
+        if len(known) > KNOWN_KEYS_MAX:
+            known.clear()
+        return known
+
+    def _belongs(self, key: str, partition: int, ours: set[str]) -> bool:
+        if partition_of(key.encode(), self._limits.partitions) != partition:
+            return False
+        ours.add(key)
+        return True
+
+    def _forward(self, record: Any, event: Any) -> Output:
+        key = event.user_id.encode()
+        return Output(
+            record.topic,
+            partition_of(key, self._limits.partitions),
+            key,
+            encode_event(event),
+            tuple(record.headers),
+            record.timestamp,
+        )
+
+
+def _requeued(headers: Sequence[tuple[str, bytes]]) -> bool:
+    return any(name == HEADER_REQUEUED for name, _ in headers)

@@ -1,0 +1,198 @@
+"""Writes lists, rows and trends to Redis: one script for a batch, older versions refused.
+
+Values follow from state, so a repeated write is harmless; a value older than the one held is
+refused by the script (equal is accepted). A partition's epoch key tells whether Redis still
+holds all of its values: if not, everything is written again before anything else is. While
+Redis is away the caller waits here, so its batch is not committed.
+"""
+
+import asyncio
+import contextlib
+import secrets
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from schemas.outputs import VERSION_START, VERSION_WIDTH
+from schemas.rediskeys import EPOCH_COMPLETE, epoch_key
+from segue.config import Settings
+from segue.telemetry import metrics
+from segue.telemetry.health import Health
+from segue.telemetry.logs import get_logger
+
+if TYPE_CHECKING:
+    from streams.task import PartitionTask
+
+__all__ = ["RedisSink", "Values"]
+
+logger = get_logger(__name__)
+
+CHUNK_KEYS = 500  # Redis serves nobody else while a script runs: about 2 ms
+RETRY_FIRST_S = 0.05
+NEEDED_WAIT_S = 5.0
+LOST = -1
+
+# KEYS: epoch key, then the keys. ARGV: wanted epoch ("" for any), where the version starts,
+# seconds to live, then the values. Returns how many were refused, or -1 and writes nothing.
+WRITE_SCRIPT = f"""
+if ARGV[1] ~= '' and redis.call('GET', KEYS[1]) ~= ARGV[1] then return {LOST} end
+local start = tonumber(ARGV[2])
+local refused = 0
+for i = 2, #KEYS do
+  local value = ARGV[i + 2]
+  local held = redis.call('GETRANGE', KEYS[i], start, start + {VERSION_WIDTH - 1})
+  if held > string.sub(value, start + 1, start + {VERSION_WIDTH}) then
+    refused = refused + 1
+  else
+    redis.call('SET', KEYS[i], value, 'EX', ARGV[3])
+  end
+end
+return refused
+"""
+SWAP_SCRIPT = """
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+redis.call('SET', KEYS[1], ARGV[2])
+return 1
+"""
+
+
+class Values:
+    """Keys and values of one kind, to be written together."""
+
+    __slots__ = ("items", "kind", "ttl_s", "version_start")
+
+    def __init__(self, kind: str, items: Sequence[tuple[str, bytes]], *, ttl_s: int) -> None:
+        self.kind = kind
+        self.items = items
+        self.ttl_s = ttl_s
+        self.version_start = 0 if kind == "row" else VERSION_START
+
+
+class RedisSink:
+    """Versioned, bounded-lifetime writes with retry. One for a worker; safe to share."""
+
+    def __init__(self, client: Redis, *, settings: Settings, health: Health) -> None:
+        self._client = client
+        self._settings = settings
+        self._health = health
+        self._write = client.register_script(WRITE_SCRIPT)
+        self._swap = client.register_script(SWAP_SCRIPT)
+
+    async def write(self, task: "PartitionTask[Any]", *groups: Values) -> None:
+        """Write values that follow from `task`'s state. Returns when Redis holds them.
+
+        Retries as long as Redis is away; raises `Fenced` if the task is closed meanwhile.
+        """
+        started_s = time.perf_counter()
+        epoch = epoch_key(task.stage.name, task.partition)
+        for values in groups:
+            for start in range(0, len(values.items), CHUNK_KEYS):
+                chunk = values.items[start : start + CHUNK_KEYS]
+                while await self._put(task, epoch, EPOCH_COMPLETE, values, chunk) == LOST:
+                    await self._rewrite(task, epoch)
+        metrics.REDIS_WRITE.observe(time.perf_counter() - started_s)
+
+    async def verify(self, task: "PartitionTask[Any]") -> None:
+        """Write the whole partition again if Redis lost it. Cheap when it did not."""
+        epoch = epoch_key(task.stage.name, task.partition)
+        held = await self._retried(lambda: self._client.get(epoch), task)
+        if held != EPOCH_COMPLETE.encode():
+            await self._rewrite(task, epoch)
+
+    async def read(self, keys: Sequence[str], task: "PartitionTask[Any]") -> list[bytes | None]:
+        """Return the values of `keys`, None for each that is absent. Retries like `write`."""
+        if not keys:
+            return []
+        found: list[bytes | None] = await self._retried(lambda: self._client.mget(keys), task)
+        return found
+
+    async def announce(self, key: str, value: str, ttl_s: int) -> None:
+        """Set a small key for a short time; nothing happens when Redis is away."""
+        with contextlib.suppress(RedisError):
+            await self._client.set(key, value, ex=ttl_s)
+
+    async def take(self, key: str) -> bool:
+        """Delete a key and tell whether it was there. False when Redis is away."""
+        try:
+            return bool(await self._client.delete(key))
+        except RedisError:
+            return False
+
+    async def _rewrite(self, task: "PartitionTask[Any]", epoch: str) -> None:
+        """Write everything that follows from the task's state, then mark the epoch complete."""
+        mark = f"rewriting:{secrets.token_hex(8)}"
+        await self._retried(lambda: self._client.set(epoch, mark), task)
+        await self._wait_for(task)
+        keys_count = 0
+        async for values in task.stage.everything(task):
+            for start in range(0, len(values.items), CHUNK_KEYS):
+                chunk = values.items[start : start + CHUNK_KEYS]
+                await self._put(task, epoch, "", values, chunk)
+                keys_count += len(chunk)
+        # If Redis lost its data once more meanwhile, the mark is gone and the caller comes back.
+        await self._retried(lambda: self._swap(keys=[epoch], args=[mark, EPOCH_COMPLETE]), task)
+        logger.info(
+            "partition_rewritten", stage=task.stage.name, partition=task.partition, keys=keys_count
+        )
+
+    async def _wait_for(self, task: "PartitionTask[Any]") -> None:
+        """Give the stages whose values these are made from a bounded time to write theirs."""
+        needed = [
+            epoch_key(stage, partition)
+            for stage in task.stage.needs
+            for partition in range(self._settings.partitions)
+        ]
+        deadline_s = time.monotonic() + NEEDED_WAIT_S
+        while needed and time.monotonic() < deadline_s:
+            held = await self.read(needed, task)
+            if all(value == EPOCH_COMPLETE.encode() for value in held):
+                return
+            await asyncio.sleep(RETRY_FIRST_S)
+
+    async def _put(
+        self,
+        task: "PartitionTask[Any]",
+        epoch: str,
+        wanted: str,
+        values: Values,
+        chunk: Sequence[tuple[str, bytes]],
+    ) -> int:
+        keys = [epoch, *(key for key, _ in chunk)]
+        args: list[str | int | bytes] = [
+            wanted,
+            values.version_start,
+            values.ttl_s,
+            *(value for _, value in chunk),
+        ]
+        refused = int(await self._retried(lambda: self._write(keys=keys, args=args), task))
+        if refused != LOST:
+            metrics.REDIS_KEYS.labels(values.kind, "refused").inc(refused)
+            metrics.REDIS_KEYS.labels(values.kind, "written").inc(len(chunk) - refused)
+        return refused
+
+    async def _retried(self, call: Callable[[], Any], task: "PartitionTask[Any]") -> Any:
+        """Call until Redis answers, with growing pauses; the stream stands still meanwhile."""
+        pause_s = RETRY_FIRST_S
+        away = False
+        while True:
+            task.ensure_open()
+            try:
+                async with asyncio.timeout(self._settings.redis_timeout_s):
+                    answer = await call()
+            except (RedisError, TimeoutError, OSError) as error:
+                if not away:
+                    logger.warning("redis_away", error=repr(error))
+                    self._health.not_ready("redis")
+                away = True
+                self._health.beat(task.stage.name)  # waiting, not stuck: a restart would not help
+                metrics.REDIS_RETRIES.inc()
+                await asyncio.sleep(pause_s)
+                pause_s = min(2 * pause_s, self._settings.redis_retry_max_s)
+            else:
+                if away:
+                    logger.info("redis_back")
+                    self._health.ready("redis")
+                return answer

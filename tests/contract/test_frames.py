@@ -1,0 +1,260 @@
+"""Frames and rows come back as they were written; damaged ones are refused and nothing else."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from schemas.frames import (
+    BadFrame,
+    PairsFrame,
+    TrendCountsFrame,
+    decode_pairs,
+    decode_trend_counts,
+    encode_pairs,
+    encode_trend_counts,
+    split_pairs,
+)
+from schemas.outputs import format_version
+from schemas.row import RowColumns, decode_row, encode_row
+
+VERSION = format_version(1_795_383_600_000, 7)
+
+ids = st.text(
+    st.characters(exclude_categories=["Cc", "Cs"]), min_size=1, max_size=12
+) | st.sampled_from(["x" * 256, "é", "🎧", " "])
+names = st.lists(ids, min_size=1, max_size=6, unique=True)
+int32s = st.integers(-(1 << 31), (1 << 31) - 1)
+int64s = st.integers(-(1 << 63), (1 << 63) - 1)
+
+
+def column(values: list[int], kind: type[np.generic]) -> NDArray[Any]:
+    return np.array(values, kind)
+
+
+@st.composite
+def pairs_frames(draw: st.DrawFn) -> PairsFrame:
+    found = draw(names)
+    index = st.integers(0, len(found) - 1)
+    entries = draw(st.lists(st.tuples(index, index, int64s), max_size=20))
+    plays = draw(st.lists(st.tuples(index, int32s), max_size=8))
+    return PairsFrame(
+        names=found,
+        play_track=column([track for track, _ in plays], np.int32),
+        play_count=column([count for _, count in plays], np.int32),
+        left=column([left for left, _, _ in entries], np.int32),
+        right=column([right for _, right, _ in entries], np.int32),
+        weight=column([weight for _, _, weight in entries], np.int64),
+    )
+
+
+@st.composite
+def trend_frames(draw: st.DrawFn) -> TrendCountsFrame:
+    found = draw(names)
+    index = st.integers(0, len(found) - 1)
+    entries = draw(st.lists(st.tuples(index, int64s, int32s), max_size=20))
+    return TrendCountsFrame(
+        market=draw(st.sampled_from(["world", "SE", "pt-BR"])),
+        names=found,
+        track=column([track for track, _, _ in entries], np.int32),
+        bucket=column([bucket for _, bucket, _ in entries], np.int64),
+        count=column([count for _, _, count in entries], np.int32),
+    )
+
+
+def plain(frame: object) -> dict[str, object]:
+    """A frame as lists, which compare by value."""
+    fields = {name: getattr(frame, name) for name in type(frame).__slots__}  # type: ignore[attr-defined]  # all frames have slots
+    return {
+        name: value.tolist() if isinstance(value, np.ndarray) else value
+        for name, value in fields.items()
+    }
+
+
+def sums(frames: list[PairsFrame]) -> tuple[dict[tuple[str, str], int], dict[str, int]]:
+    """What a neighbour stage adds up, by name."""
+    pairs: dict[tuple[str, str], int] = {}
+    plays: dict[str, int] = {}
+    for frame in frames:
+        for left, right, weight in zip(frame.left, frame.right, frame.weight, strict=True):
+            key = frame.names[left], frame.names[right]
+            pairs[key] = pairs.get(key, 0) + int(weight)
+        for track, count in zip(frame.play_track, frame.play_count, strict=True):
+            plays[frame.names[track]] = plays.get(frame.names[track], 0) + int(count)
+    return pairs, plays
+
+
+@given(pairs_frames())
+def test_pairs_frame_comes_back_as_written(frame: PairsFrame) -> None:
+    assert plain(decode_pairs(encode_pairs(frame))) == plain(frame)
+
+
+@given(trend_frames())
+def test_trend_counts_frame_comes_back_as_written(frame: TrendCountsFrame) -> None:
+    assert plain(decode_trend_counts(encode_trend_counts(frame))) == plain(frame)
+
+
+@given(pairs_frames())
+def test_decoded_columns_are_writable_and_aligned(frame: PairsFrame) -> None:
+    found = decode_pairs(encode_pairs(frame))
+    for values in (found.weight, found.left, found.right, found.play_track, found.play_count):
+        assert values.flags.writeable
+        assert values.flags.aligned
+
+
+@given(pairs_frames(), st.integers(320, 900))
+def test_split_frames_fit_and_sum_to_the_same(frame: PairsFrame, bytes_max: int) -> None:
+    # 320 bytes hold the header, one entry and one name of 256 bytes, but not two such names.
+    try:
+        parts = split_pairs(frame, bytes_max)
+    except ValueError:
+        assert sum(name == "x" * 256 for name in frame.names) == 1
+        return
+    assert all(len(part) <= bytes_max for part in parts)
+    assert sums([decode_pairs(part) for part in parts]) == sums([frame])
+
+
+def test_one_pair_and_one_play_are_split_from_each_other() -> None:
+    zero, one = np.zeros(1, np.int32), np.ones(1, np.int32)
+    frame = PairsFrame(["a" * 200, "b" * 200], zero, one, one, one, np.ones(1, np.int64))
+    parts = [decode_pairs(part) for part in split_pairs(frame, 250)]
+    assert [part.names for part in parts] == [["b" * 200], ["a" * 200]]
+    assert sums(parts) == sums([frame])
+
+
+def test_large_frame_is_split_below_the_message_limit() -> None:
+    count = 60_000
+    index = np.arange(count, dtype=np.int32)
+    found = [f"track-{number:06d}" for number in range(count)]
+    frame = PairsFrame(
+        found, index, np.ones(count, np.int32), index, index[::-1].copy(), index.astype(np.int64)
+    )
+    parts = split_pairs(frame, 1_000_000)
+    assert len(parts) == 4
+    assert all(len(part) <= 1_000_000 for part in parts)
+    assert sums([decode_pairs(part) for part in parts]) == sums([frame])
+
+
+@settings(max_examples=400)
+@given(
+    st.one_of(pairs_frames().map(encode_pairs), trend_frames().map(encode_trend_counts)), st.data()
+)
+def test_damaged_frame_is_refused_or_safe_to_follow(raw: bytes, data: st.DataObject) -> None:
+    at = data.draw(st.integers(0, len(raw) - 1))
+    damaged = raw[:at] + data.draw(st.binary(max_size=3)) + raw[at + data.draw(st.integers(0, 3)) :]
+    for decode in (decode_pairs, decode_trend_counts):
+        try:
+            frame = decode(damaged)
+        except BadFrame:
+            continue
+        assert_indexes_inside(frame)
+
+
+@settings(max_examples=400)
+@given(st.binary(max_size=80), st.sampled_from([b"", b"SGP\x01", b"SGT\x01"]))
+def test_garbage_is_no_frame_and_no_crash(tail: bytes, head: bytes) -> None:
+    for decode in (decode_pairs, decode_trend_counts):
+        try:
+            frame = decode(head + tail)
+        except BadFrame:
+            continue
+        assert_indexes_inside(frame)
+
+
+def assert_indexes_inside(frame: PairsFrame | TrendCountsFrame) -> None:
+    columns = (
+        (frame.left, frame.right, frame.play_track)
+        if isinstance(frame, PairsFrame)
+        else (frame.track,)
+    )
+    for values in columns:
+        assert all(0 <= value < len(frame.names) for value in values.tolist())
+    assert all(1 <= len(name) <= 256 for name in frame.names)
+
+
+@pytest.mark.parametrize(
+    "index", [-1, 2, (1 << 31) - 1, -(1 << 31)], ids=["minus one", "one over", "most", "least"]
+)
+def test_index_outside_the_names_is_refused(index: int) -> None:
+    frame = PairsFrame(
+        names=["a", "b"],
+        play_track=np.zeros(0, np.int32),
+        play_count=np.zeros(0, np.int32),
+        left=np.array([0], np.int32),
+        right=np.array([index], np.int32),
+        weight=np.array([1], np.int64),
+    )
+    with pytest.raises(BadFrame, match="outside"):
+        decode_pairs(encode_pairs(frame))
+
+
+@pytest.mark.parametrize("name", ["", "a\nb"])
+def test_unfit_name_is_refused_when_written(name: str) -> None:
+    empty = np.zeros(0, np.int32)
+    frame = PairsFrame(["a", name], empty, empty, empty, empty, np.zeros(0, np.int64))
+    with pytest.raises(ValueError, match="newline"):
+        encode_pairs(frame)
+
+
+def test_columns_of_different_length_are_refused_when_written() -> None:
+    one, two = np.zeros(1, np.int32), np.zeros(2, np.int32)
+    with pytest.raises(ValueError, match="length"):
+        encode_pairs(PairsFrame(["a"], one, one, one, two, np.zeros(1, np.int64)))
+    with pytest.raises(ValueError, match="length"):
+        encode_trend_counts(TrendCountsFrame("SE", ["a"], one, np.zeros(1, np.int64), two))
+
+
+def test_newer_frame_version_is_refused_by_name() -> None:
+    empty = np.zeros(0, np.int32)
+    raw = bytearray(
+        encode_pairs(PairsFrame(["a"], empty, empty, empty, empty, np.zeros(0, np.int64)))
+    )
+    raw[3] = 2
+    with pytest.raises(BadFrame, match="version 2"):
+        decode_pairs(bytes(raw))
+
+
+@given(names, st.integers(0, (1 << 63) - 1), st.data())
+def test_row_comes_back_as_written(found: list[str], plays: int, data: st.DataObject) -> None:
+    weights = data.draw(st.lists(int64s, min_size=len(found), max_size=len(found)))
+    raw = encode_row(VERSION, RowColumns(plays, found, np.array(weights, np.int64)))
+    assert raw[:30] == VERSION.encode()
+    row = decode_row(raw)
+    assert (row.version, row.columns.plays, row.columns.names) == (VERSION, plays, found)
+    assert row.columns.weights.tolist() == weights
+
+
+def test_frame_or_row_cut_anywhere_is_refused() -> None:
+    one = np.ones(1, np.int32)
+    pairs = PairsFrame(["ab", "cd"], one, one, one, one, np.ones(1, np.int64))
+    trends = TrendCountsFrame("SE", ["ab", "cd"], one, np.ones(1, np.int64), one)
+    row = RowColumns(1, ["ab", "cd"], np.ones(2, np.int64))
+    cases: list[tuple[bytes, Callable[[bytes], object]]] = [
+        (encode_pairs(pairs), decode_pairs),
+        (encode_trend_counts(trends), decode_trend_counts),
+        (encode_row(VERSION, row), decode_row),
+    ]
+    for raw, decode in cases:
+        # The last name may lose its last letter unnoticed: lengths are not written.
+        for length in range(len(raw) - 1):
+            with pytest.raises(BadFrame):
+                decode(raw[:length])
+
+
+def test_row_without_neighbours_comes_back() -> None:
+    row = decode_row(encode_row(VERSION, RowColumns(3, [], np.zeros(0, np.int64))))
+    assert (row.columns.plays, row.columns.names, len(row.columns.weights)) == (3, [], 0)
+
+
+@settings(max_examples=400)
+@given(st.binary(max_size=80), st.booleans())
+def test_garbage_is_no_row_and_no_crash(raw: bytes, with_head: bool) -> None:
+    try:
+        row = decode_row((VERSION.encode() + b" \x01" if with_head else b"") + raw)
+    except BadFrame:
+        return
+    assert len(row.columns.names) == len(row.columns.weights)

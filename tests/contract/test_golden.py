@@ -1,0 +1,213 @@
+"""Golden messages: what was written under v1 is read, and written, the same for ever.
+
+The files are never edited. A new version gets a new folder; this one keeps its tests.
+"""
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+
+from schemas.codec import EventDecoder, encode_event
+from schemas.events import Feedback, PlayEvent
+from schemas.frames import (
+    PairsFrame,
+    TrendCountsFrame,
+    decode_pairs,
+    decode_trend_counts,
+    encode_pairs,
+    encode_trend_counts,
+)
+from schemas.internal import TopicRecord, decode_topic_record, encode_topic_record
+from schemas.outputs import (
+    RecommendationList,
+    SimilarTracks,
+    TrendingTracks,
+    decode_list,
+    decode_similar,
+    decode_trending,
+    encode_list,
+    encode_similar,
+    encode_trending,
+)
+from schemas.row import RowColumns, decode_row, encode_row
+
+GOLDEN = Path(__file__).parents[2] / "schemas" / "golden" / "v1"
+VERSION = "1795383600000-0000000000001234"
+
+MINIMAL = PlayEvent(
+    event_id="e-1",
+    user_id="listener-1",
+    track_id="track-1",
+    started_at_ms=1_795_383_612_345,
+    played_ms=184_000,
+    duration_ms=215_000,
+    end_reason="finished",
+)
+FULL = PlayEvent(
+    event_id="01JD8Q5Z2N7T0V9W3X4Y5Z6A7B",
+    user_id="användare:åäö 🎧",
+    track_id="トラック/42",
+    started_at_ms=1_795_383_612_345,
+    played_ms=0,
+    duration_ms=0,
+    end_reason="skipped",
+    session_id="s-9",
+    artist='Sigur "Rós"',
+    title="Ágætis byrjun\n(live)",
+    context="playlist:42",
+    market="pt-BR",
+    device="phone",
+)
+BLOCK = Feedback(
+    event_id="f-1",
+    user_id="listener-1",
+    kind="block_track",
+    track_id="track-1",
+    at_ms=1_795_383_612_345,
+)
+PAIRS = PairsFrame(
+    names=["track-1", "トラック/42", "track-3"],
+    play_track=np.array([0, 2], np.int32),
+    play_count=np.array([1, 7], np.int32),
+    left=np.array([0, 1, 2], np.int32),
+    right=np.array([1, 0, 0], np.int32),
+    weight=np.array([2520, 2520, 1 << 40], np.int64),
+)
+TRENDS = TrendCountsFrame(
+    market="pt-BR",
+    names=["track-1", "トラック/42"],
+    track=np.array([0, 1, 0], np.int32),
+    bucket=np.array([29_923_060, 29_923_060, 29_923_061], np.int64),
+    count=np.array([3, 1, 2], np.int32),
+)
+ROW = RowColumns(
+    plays=12, names=["トラック/42", "track-3"], weights=np.array([1 << 40, 2520], np.int64)
+)
+LIST = RecommendationList(
+    version=VERSION,
+    user_id="listener-1",
+    kind="next",
+    at_ms=1_795_383_612_400,
+    track_ids=["track-3", "トラック/42"],
+    scores=[0.75, 0.5],
+    sources=["similar", "popular"],
+)
+SIMILAR = SimilarTracks(
+    version=VERSION,
+    track_id="track-1",
+    at_ms=1_795_383_612_400,
+    track_ids=["track-3"],
+    scores=[0.75],
+)
+TRENDING = TrendingTracks(
+    version=VERSION,
+    market="world",
+    window="hour",
+    at_ms=1_795_383_612_400,
+    track_ids=["track-1", "track-3"],
+    scores=[12.5, 3.0],
+)
+TOPIC = TopicRecord(topic="segue.plays.v1", partitions=4, created_at_ms=1_795_383_600_000)
+
+# name of the file -> its bytes as today's code writes them
+WRITERS: dict[str, Callable[[], bytes]] = {
+    "PlayEvent.minimal.json": lambda: encode_event(MINIMAL),
+    "PlayEvent.full.json": lambda: encode_event(FULL),
+    "PlayEvent.array.json": lambda: msgspec.json.encode([MINIMAL, FULL]),
+    "Feedback.block.json": lambda: encode_event(BLOCK),
+    "RecommendationList.json": lambda: encode_list(
+        VERSION,
+        LIST.user_id,
+        kind=LIST.kind,
+        at_ms=LIST.at_ms,
+        columns=(LIST.track_ids, np.array(LIST.scores, np.float32), LIST.sources),
+    ),
+    "SimilarTracks.json": lambda: encode_similar(
+        VERSION,
+        SIMILAR.track_id,
+        at_ms=SIMILAR.at_ms,
+        columns=(SIMILAR.track_ids, SIMILAR.scores),
+    ),
+    "TrendingTracks.json": lambda: encode_trending(
+        VERSION,
+        TRENDING.market,
+        window=TRENDING.window,
+        at_ms=TRENDING.at_ms,
+        columns=(TRENDING.track_ids, TRENDING.scores),
+    ),
+    "TopicRecord.json": lambda: encode_topic_record(TOPIC),
+    "PairsFrame.bin": lambda: encode_pairs(PAIRS),
+    "TrendCountsFrame.bin": lambda: encode_trend_counts(TRENDS),
+    "Row.bin": lambda: encode_row(VERSION, ROW),
+}
+
+
+def golden(name: str) -> bytes:
+    return (GOLDEN / name).read_bytes()
+
+
+@pytest.mark.parametrize("name", sorted(WRITERS))
+def test_code_writes_the_golden_bytes(name: str) -> None:
+    assert WRITERS[name]() == golden(name)
+
+
+def test_golden_files_are_never_edited() -> None:
+    files = sorted(path for path in GOLDEN.iterdir() if path.name != "SHA256SUMS")
+    sums = [f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}" for path in files]
+    assert (GOLDEN / "SHA256SUMS").read_text().splitlines() == sums
+
+
+@pytest.mark.parametrize(
+    ("name", "events"),
+    [
+        ("PlayEvent.minimal.json", [MINIMAL]),
+        ("PlayEvent.full.json", [FULL]),
+        ("PlayEvent.array.json", [MINIMAL, FULL]),
+        ("PlayEvent.newer.json", [MINIMAL]),
+    ],
+)
+def test_golden_plays_are_read(name: str, events: list[PlayEvent]) -> None:
+    assert EventDecoder(PlayEvent).decode(golden(name)) == events
+
+
+def test_golden_feedback_is_read() -> None:
+    assert EventDecoder(Feedback).decode(golden("Feedback.block.json")) == [BLOCK]
+
+
+def test_golden_outputs_are_read() -> None:
+    assert decode_list(golden("RecommendationList.json")) == LIST
+    assert decode_similar(golden("SimilarTracks.json")) == SIMILAR
+    assert decode_trending(golden("TrendingTracks.json")) == TRENDING
+
+
+def test_golden_topic_record_is_read() -> None:
+    assert decode_topic_record(golden("TopicRecord.json")) == TOPIC
+
+
+def test_golden_pairs_frame_is_read() -> None:
+    frame = decode_pairs(golden("PairsFrame.bin"))
+    assert frame.names == PAIRS.names
+    assert frame.play_track.tolist() == [0, 2]
+    assert frame.play_count.tolist() == [1, 7]
+    assert frame.left.tolist() == [0, 1, 2]
+    assert frame.right.tolist() == [1, 0, 0]
+    assert frame.weight.tolist() == [2520, 2520, 1 << 40]
+
+
+def test_golden_trend_counts_frame_is_read() -> None:
+    frame = decode_trend_counts(golden("TrendCountsFrame.bin"))
+    assert (frame.market, frame.names) == ("pt-BR", TRENDS.names)
+    assert frame.track.tolist() == [0, 1, 0]
+    assert frame.bucket.tolist() == [29_923_060, 29_923_060, 29_923_061]
+    assert frame.count.tolist() == [3, 1, 2]
+
+
+def test_golden_row_is_read() -> None:
+    row = decode_row(golden("Row.bin"))
+    assert (row.version, row.columns.plays) == (VERSION, 12)
+    assert row.columns.names == ROW.names
+    assert row.columns.weights.tolist() == [1 << 40, 2520]

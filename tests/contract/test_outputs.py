@@ -1,0 +1,77 @@
+"""Values and keys of Redis: order of versions, bytes the script compares, names of keys."""
+
+import inspect
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schemas import rediskeys
+from schemas.outputs import (
+    VERSION_START,
+    VERSION_WIDTH,
+    decode_list,
+    encode_list,
+    encode_similar,
+    encode_trending,
+    format_version,
+)
+
+versions = st.tuples(st.integers(0, 10**13 - 1), st.integers(0, 10**16 - 1))
+VERSION = format_version(1_795_383_600_000, 7)
+VALUES = [
+    encode_list(VERSION, "u", kind="next", at_ms=1, columns=(["t"], [0.5], ["similar"])),
+    encode_similar(VERSION, "t", at_ms=1, columns=(["t"], [0.5])),
+    encode_trending(VERSION, "SE", window="day", at_ms=1, columns=(["t"], [0.5])),
+]
+
+
+@given(versions, versions)
+def test_versions_compare_as_text_in_order_of_epoch_and_offset(
+    first: tuple[int, int], second: tuple[int, int]
+) -> None:
+    assert (format_version(*first) < format_version(*second)) == (first < second)
+
+
+@given(versions)
+def test_version_has_its_fixed_width(version: tuple[int, int]) -> None:
+    assert len(format_version(*version)) == VERSION_WIDTH
+
+
+@pytest.mark.parametrize("raw", VALUES)
+def test_version_stands_where_the_script_looks(raw: bytes) -> None:
+    assert raw[VERSION_START : VERSION_START + VERSION_WIDTH].decode() == VERSION
+    assert raw[VERSION_START + VERSION_WIDTH :].startswith(b'"')
+
+
+def test_columns_of_numpy_are_written_as_numbers() -> None:
+    scores = np.array([0.1, 2.5], np.float32)
+    raw = encode_list(
+        VERSION, "u", kind="discover", at_ms=1, columns=(["a", "b"], scores, ["x"] * 2)
+    )
+    assert json.loads(raw)["scores"] == [0.1, 2.5]
+
+
+def test_list_with_fields_of_a_newer_worker_is_read() -> None:
+    newer = VALUES[0][:-1] + b',"reasons":["because"]}'
+    assert decode_list(newer).track_ids == ["t"]
+
+
+@pytest.mark.parametrize("raw", [b"", b"{}", b"[]", VALUES[1], VALUES[0][:-1], b"\xff"])
+def test_reading_something_else_is_a_value_error(raw: bytes) -> None:
+    with pytest.raises(ValueError):
+        decode_list(raw)
+
+
+def test_every_key_is_documented_and_none_can_be_mistaken_for_another() -> None:
+    functions = {
+        name.removesuffix("_key"): function
+        for name, function in inspect.getmembers(rediskeys, inspect.isfunction)
+        if name.endswith("_key")
+    }
+    assert {key.split(":")[0] for key in rediskeys.KINDS} == set(functions)
+    for kind, function in functions.items():
+        arguments = ["x"] * len(inspect.signature(function).parameters)
+        assert function(*arguments).startswith(f"{rediskeys.PREFIX}{kind}:")
