@@ -1,6 +1,5 @@
 """Stage A: listeners. Reads plays and feedback by listener, sends pairs and trend counts on."""
 
-import time
 from collections.abc import AsyncIterator
 
 from agents.deps import Deps
@@ -17,6 +16,7 @@ from streams.task import PartitionTask
 __all__ = ["ListenersStage"]
 
 VERIFY_INTERVAL_S = 1.0
+NEVER_S = float("-inf")
 REWRITE_LISTENERS = 200  # lists made at once when Redis lost its data
 
 
@@ -67,8 +67,8 @@ class ListenersStage:
 
     async def publish(self, task: PartitionTask[ListenerState]) -> None:
         """See about every second whether Redis still holds the lists."""
-        now_s = time.monotonic()
-        if now_s - self._verified_s.get(task.partition, 0.0) >= VERIFY_INTERVAL_S:
+        now_s = self._deps.clock.monotonic_s()
+        if now_s - self._verified_s.get(task.partition, NEVER_S) >= VERIFY_INTERVAL_S:
             self._verified_s[task.partition] = now_s
             await self._deps.sink.verify(task)
 

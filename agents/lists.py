@@ -1,6 +1,5 @@
 """Listeners' lists: rows in, lists out. Used by every agent that changes what a listener gets."""
 
-import time
 from collections.abc import Sequence
 
 from agents.deps import Deps
@@ -23,6 +22,8 @@ from streams.unit import Unit
 __all__ = ["ListWriter"]
 
 logger = get_logger(__name__)
+
+NEVER_S = float("-inf")
 
 
 class ListWriter:
@@ -59,7 +60,7 @@ class ListWriter:
 
     async def _fetch_rows(self, task: PartitionTask[ListenerState], slots: Sequence[int]) -> None:
         """Bring the rows that these lists need into the cache, unless they are fresh there."""
-        now_s = time.monotonic()
+        now_s = self._deps.clock.monotonic_s()
         wanted = self._recommender.context_tracks(task.state, slots)
         missing = self._rows.missing(wanted, now_s)
         found = await self._deps.sink.read([row_key(name) for name in missing], task)
@@ -72,11 +73,11 @@ class ListWriter:
 
     async def _fetch_trends(self, task: PartitionTask[ListenerState], slots: Sequence[int]) -> None:
         """Read the trends of these listeners' markets again about every second."""
-        now_s = time.monotonic()
+        now_s = self._deps.clock.monotonic_s()
         due = [
             market
             for market in (WORLD, *task.state.markets_of(slots))
-            if self._trends_due_s.get(market, 0.0) <= now_s
+            if self._trends_due_s.get(market, NEVER_S) <= now_s
         ]
         found = await self._deps.sink.read([trend_key(m, "day") for m in due], task)
         for market, raw in zip(due, found, strict=True):

@@ -1,6 +1,5 @@
 """Stage B: neighbour rows. Adds the pairs of all listeners to the rows of this partition."""
 
-import time
 from collections.abc import AsyncIterator, Iterable
 
 from agents.deps import Deps
@@ -22,6 +21,7 @@ from streams.transport import Batches
 __all__ = ["NeighboursStage", "register"]
 
 VERIFY_INTERVAL_S = 1.0
+NEVER_S = float("-inf")
 ROWS_AT_ONCE = 500  # about 10 ms of the event loop
 
 
@@ -50,8 +50,8 @@ class NeighboursStage:
 
     async def publish(self, task: PartitionTask[NeighbourState]) -> None:
         """Write the rows that changed; about every second see whether Redis holds the others."""
-        now_s = time.monotonic()
-        if now_s - self._verified_s.get(task.partition, 0.0) >= VERIFY_INTERVAL_S:
+        now_s = self._deps.clock.monotonic_s()
+        if now_s - self._verified_s.get(task.partition, NEVER_S) >= VERIFY_INTERVAL_S:
             self._verified_s[task.partition] = now_s
             await self._deps.sink.verify(task)
         while rows := task.state.drain_published(ROWS_AT_ONCE):

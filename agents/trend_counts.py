@@ -1,6 +1,5 @@
 """Stage C: trends. Adds the plays of each market, decayed by age, and publishes what leads."""
 
-import time
 from collections.abc import AsyncIterator, Iterable
 from typing import get_args
 
@@ -22,6 +21,7 @@ from streams.transport import Batches
 __all__ = ["TrendsStage", "register"]
 
 TRENDING_MAX = 100
+NEVER_S = float("-inf")
 WINDOWS: tuple[TrendWindow, ...] = get_args(TrendWindow)
 
 
@@ -50,8 +50,8 @@ class TrendsStage:
 
     async def publish(self, task: PartitionTask[TrendState]) -> None:
         """Write the trends that changed; see whether Redis holds the others."""
-        now_s = time.monotonic()
-        if now_s - self._verified_s.get(task.partition, 0.0) >= self.publish_interval_s:
+        now_s = self._deps.clock.monotonic_s()
+        if now_s - self._verified_s.get(task.partition, NEVER_S) >= self.publish_interval_s:
             self._verified_s[task.partition] = now_s
             await self._deps.sink.verify(task)
         markets = task.state.drain_dirty_markets()

@@ -6,6 +6,7 @@ rubbish overnight. An operator looks (`segue dlq ls`) and goes on (`segue dlq ac
 
 import time
 from collections import deque
+from collections.abc import Sequence
 from typing import Any
 
 from schemas import internal
@@ -50,12 +51,11 @@ class BadShare:
         self._bad = 0
         self._accepted = False
 
-    def note(self, bad: bool) -> None:
-        """Count one message."""
-        if len(self._recent) == self._recent.maxlen:
-            self._bad -= self._recent[0]
-        self._recent.append(bad)
-        self._bad += bad
+    def note(self, bad: Sequence[bool]) -> None:
+        """Count the messages of a batch, in order."""
+        self._recent.extend(bad)
+        if self._bad or True in bad:
+            self._bad = sum(self._recent)
         if self._bad <= self._bad_max:
             self._accepted = False
 

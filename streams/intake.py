@@ -5,7 +5,6 @@ Bad bytes become dead letters of the same unit. An event whose key belongs to an
 same transaction. Duplicates are the state's business: it knows the listener's last event ids.
 """
 
-import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
@@ -34,7 +33,10 @@ class _Event(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Taken(Generic[E]):
-    """The events of a batch that are ours. `exempt` tells which were requeued by an operator."""
+    """The events of a batch that are ours, in the order of their times.
+
+    `exempt` tells which were requeued by an operator; empty means none.
+    """
 
     events: list[E]
     exempt: list[bool]
@@ -72,45 +74,43 @@ class Intake(Generic[E]):
     def read(self, unit: Unit[Any]) -> Taken[E]:
         """Decode the unit's records. Never raises for what a producer sent."""
         events: list[Any] = []
-        exempt: list[bool] = []
-        forwarded = rejected = 0
+        requeued: set[int] = set()
+        forwarded = 0
         ours = self._known_keys(unit.partition)
-        share = self.bad_share(unit.partition)
+        bad: list[bool] = []
         decode, time_ms = self._decoder.decode, self._time_ms
         for record in unit.records:
             decoded = decode(record.value)
-            if not isinstance(decoded, Rejected):
-                latest_ms = record.timestamp + FUTURE_MAX_MS
-                if any(time_ms(event) > latest_ms for event in decoded):
-                    decoded = Rejected("in_future", "more than a day after the record's time")
-            bad = isinstance(decoded, Rejected)
-            share.note(bad)
+            latest_ms = record.timestamp + FUTURE_MAX_MS
+            if isinstance(decoded, list) and max(map(time_ms, decoded)) > latest_ms:
+                decoded = Rejected("in_future", "more than a day after the record's time")
+            bad.append(isinstance(decoded, Rejected))
             if isinstance(decoded, Rejected):
-                rejected += 1
                 unit.send(dead_letter(record, decoded, self._dead_letters, unit.partition))
                 continue
+            if record.headers and _is_requeued(record.headers):
+                requeued.update(map(id, decoded))
             for event in decoded:
                 if event.user_id in ours or self._belongs(event.user_id, unit.partition, ours):
                     events.append(event)
-                    exempt.append(bool(record.headers) and _requeued(record.headers))
                 else:
                     forwarded += 1
                     unit.send(self._forward(record, event))
         if forwarded:
             metrics.FORWARDED.labels(unit.batch.topic).inc(forwarded)
-        return Taken(*self._in_order(events, exempt), forwarded, rejected)
+        self.bad_share(unit.partition).note(bad)
+        events = self._in_order(events)
+        exempt = [id(event) in requeued for event in events] if requeued else []
+        return Taken(events, exempt, forwarded, sum(bad))
 
     def bad_share(self, partition: int) -> BadShare:
         """Return the watch over bad messages of a partition."""
         limits = self._limits
         return self._bad.setdefault(partition, BadShare(limits.bad_window, limits.bad_share_max))
 
-    def _in_order(self, events: list[Any], exempt: list[bool]) -> tuple[list[Any], list[bool]]:
+    def _in_order(self, events: list[Any]) -> list[Any]:
         times = [self._time_ms(event) for event in events]
-        if all(a <= b for a, b in itertools.pairwise(times)):
-            return events, exempt
-        order = sorted(range(len(events)), key=times.__getitem__)
-        return [events[i] for i in order], [exempt[i] for i in order]
+        return events if times == sorted(times) else sorted(events, key=self._time_ms)
 
     def _known_keys(self, partition: int) -> set[str]:
         known = self._ours.setdefault(partition, set())
@@ -136,5 +136,5 @@ class Intake(Generic[E]):
         )
 
 
-def _requeued(headers: Sequence[tuple[str, bytes]]) -> bool:
+def _is_requeued(headers: Sequence[tuple[str, bytes]]) -> bool:
     return any(name == HEADER_REQUEUED for name, _ in headers)

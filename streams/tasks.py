@@ -7,7 +7,6 @@ nothing was half done; everything else starts from the changelog.
 """
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Generic
@@ -180,14 +179,15 @@ class TaskGroup(Generic[StateT]):
         """Open the task once restored, then flush until it is closed."""
         try:
             await self._open(task)
-            flushed_s = time.monotonic()
+            clock_s = asyncio.get_running_loop().time
+            flushed_s = clock_s()
             while task.opened:
                 with suppress(TimeoutError):
                     await asyncio.wait_for(task.due.wait(), self.stage.publish_interval_s)
-                waited_s = time.monotonic() - flushed_s
+                waited_s = clock_s() - flushed_s
                 if task.dirty and (task.due.is_set() or waited_s >= self.stage.flush_interval_s):
                     await task.flush()
-                    flushed_s = time.monotonic()
+                    flushed_s = clock_s()
                 else:
                     await task.publish()
         except Fenced:

@@ -72,6 +72,7 @@ class ListenerState:
         self._evicted: dict[str, None] = {}
         self._outbox = Outbox(vocabulary)
         self._batch = 0
+        self._world = vocabulary.id(WORLD)
         vocabulary.register(self)
 
     def __len__(self) -> int:
@@ -212,7 +213,7 @@ class ListenerState:
             arrays.served[:used],
             arrays.blocked[blocking],
             arrays.meta[:used, [MARKET, LAST_TRACK]].astype(np.int32),
-            np.array([self.vocabulary.id(WORLD)], np.int32),
+            np.array([self._world], np.int32),
             *self._outbox.used_ids(),
         ]
 
@@ -262,8 +263,7 @@ class ListenerState:
 
     def _learn_span(self, columns: PlayColumns, start: int, end: int) -> None:
         limits = self.limits
-        world = self.vocabulary.id(WORLD)
-        rules = Rules(limits.lateness_ms, limits.session_gap_ms, world, self._batch)
+        rules = Rules(limits.lateness_ms, limits.session_gap_ms, self._world, self._batch)
         tables = (self._outbox.pairs.table, self._outbox.trends.table)
         learn_plays(self.arrays, columns, tables, rules, (start, end))
 

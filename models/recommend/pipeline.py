@@ -44,6 +44,8 @@ class Pipeline:
         self.neighbours = NeighbourState(self.vocabulary, tracks_max)
         self.trends = TrendState(self.vocabulary, tracks_per_market_max=tracks_max)
         self.recommender = Recommender(self.vocabulary, self.neighbours, list_length=list_length)
+        self.popular: dict[str, list[str]] = {}
+        """The trending tracks of each market as of the last `propagate`."""
         self._trend_window: TrendWindow = trend_window
 
     def learn(self, plays: Sequence[PlayEvent]) -> Learned:
@@ -58,6 +60,7 @@ class Pipeline:
             self.trends.learn(counts)
         for market in self.trends.drain_dirty_markets():
             names, scores = self.trends.trending(market, self._trend_window, TRENDING_MAX)
+            self.popular[market] = names
             self.recommender.set_trending(market, names, scores.tolist())
 
     def recommend(self, slots: Sequence[int]) -> list[ServedLists]:

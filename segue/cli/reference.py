@@ -82,7 +82,7 @@ def _metavar(option: click.Option) -> str:
         return option.metavar
     if isinstance(option.type, click.Choice):
         return " or ".join(f"`{choice}`" for choice in option.type.choices)
-    return option.type.name.upper()
+    return option.type.name.removesuffix(" range").upper()
 
 
 def _default(option: click.Option) -> str:

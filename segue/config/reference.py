@@ -27,7 +27,7 @@ Units are in the names: `_s` seconds, `_ms` milliseconds, `_bytes`.
 def settings_page() -> str:
     """Return the whole page."""
     schema: dict[str, dict[str, Any]] = Settings.model_json_schema()["properties"]
-    lines = [_HEAD]
+    lines = [_HEAD.rstrip()]
     for name, spec in schema.items():
         if name in SECTIONS:
             lines += _section_head(SECTIONS[name])
@@ -74,4 +74,4 @@ def _value(spec: dict[str, Any]) -> str:
 
 def _limits(option: dict[str, Any]) -> list[str]:
     names = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
-    return [f"{sign} {option[key]:g}" for key, sign in names.items() if key in option]
+    return [f"{sign} {option[key]}" for key, sign in names.items() if key in option]

@@ -23,7 +23,7 @@ from segue.local.process import ManagedProcess
 
 HEAP_MB = 384
 STOP_TIMEOUT_S = 20.0
-READY_TIMEOUT_S = 60.0
+READY_TIMEOUT_S = 120.0  # minutes only on a machine that is busy otherwise
 
 
 @dataclass(frozen=True)

@@ -69,8 +69,8 @@ class FeedProgress:
     ) -> None:
         if self._bar is not None:
             self._bar.stop()
-        elif self._done != self._printed:
-            self._print_line()
+        elif self._done != self._first:
+            self._print(f"{self._counted()}, {self.rate_per_s:,.0f}/s on average")
 
     @property
     def rate_per_s(self) -> float:
@@ -91,12 +91,17 @@ class FeedProgress:
         passed_s = max(now_s - self._line_s, 1e-9)
         rate = (self._done - self._printed) / passed_s
         self._line_s, self._printed = now_s, self._done
-        text = f"{self._title}: {self._done:,}"
-        if self._total is not None:
-            text += f" of {self._total:,}"
-            if rate > 0:
-                text += f", {(self._total - self._done) / rate:.0f} s left"
-        self._console.print(f"{text}, {rate:,.0f}/s", highlight=False, soft_wrap=True)
+        text = f"{self._counted()}, {rate:,.0f}/s"
+        if self._total is not None and rate > 0:
+            text += f", {(self._total - self._done) / rate:.0f} s left"
+        self._print(text)
+
+    def _counted(self) -> str:
+        of = "" if self._total is None else f" of {self._total:,}"
+        return f"{self._title}: {self._done:,}{of}"
+
+    def _print(self, text: str) -> None:
+        self._console.print(text, highlight=False, markup=False, soft_wrap=True)
 
 
 class _RateColumn(ProgressColumn):

@@ -161,12 +161,6 @@ REDIS_KEYS: Final = _counter(
 REDIS_RETRIES: Final = _counter(
     "segue_redis_retries_total", "Writes to Redis that failed and were tried again.", "Writing"
 )
-ROW_AGE: Final = _histogram(
-    "segue_row_age_seconds",
-    "How long ago a track's neighbours had changed when they were written to Redis.",
-    "Writing",
-    buckets=_WAITS_S,
-)
 
 # ---------------------------------------------------------------- quality
 TRIALS: Final = _counter(

@@ -26,7 +26,7 @@ A part below is a panel of the dashboard.
 
 def metrics_page() -> str:
     """Return the whole page."""
-    lines = [_HEAD]
+    lines = [_HEAD.rstrip()]
     for panel in dict.fromkeys(PANELS.values()):
         lines += ["", f"## {panel}", "", "| metric | type | labels | meaning |", "| --- " * 4 + "|"]
         lines += [_row(name, METRICS[name]) for name, owner in PANELS.items() if owner == panel]

@@ -6,11 +6,27 @@ import asyncio
 import inspect
 import time
 from collections.abc import Awaitable, Callable
-from typing import TypeVar, cast
+from typing import TypeVar, cast, overload
 
 __all__ = ["eventually"]
 
 T = TypeVar("T")
+
+
+@overload
+async def eventually(
+    predicate: Callable[[], Awaitable[T]],
+    deadline_s: float,
+    *,
+    interval_s: float = ...,
+    claim: str = ...,
+) -> T: ...
+
+
+@overload
+async def eventually(
+    predicate: Callable[[], T], deadline_s: float, *, interval_s: float = ..., claim: str = ...
+) -> T: ...
 
 
 async def eventually(

@@ -145,8 +145,9 @@ class RedisSink:
             for stage in task.stage.needs
             for partition in range(self._settings.partitions)
         ]
-        deadline_s = time.monotonic() + NEEDED_WAIT_S
-        while needed and time.monotonic() < deadline_s:
+        clock_s = asyncio.get_running_loop().time
+        deadline_s = clock_s() + NEEDED_WAIT_S
+        while needed and clock_s() < deadline_s:
             held = await self.read(needed, task)
             if all(value == EPOCH_COMPLETE.encode() for value in held):
                 return

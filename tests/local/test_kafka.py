@@ -34,6 +34,7 @@ async def consume_all(bootstrap: str, topic: str) -> list[bytes]:
 
 
 @pytest.mark.integration
+@pytest.mark.timeout(300)
 async def test_node_keeps_its_records_over_a_kill_and_a_restart(tmp_path: Path) -> None:
     node = KafkaNode(tmp_path / "node", free_port(), free_port())
     await node.start()
@@ -67,6 +68,7 @@ async def test_node_keeps_its_records_over_a_kill_and_a_restart(tmp_path: Path) 
 
 
 @pytest.mark.integration
+@pytest.mark.timeout(300)
 async def test_three_nodes_replicate_and_serve_without_one(tmp_path: Path) -> None:
     async with KafkaCluster(tmp_path, 3, heap_mb=192) as cluster:
         admin = AIOKafkaAdminClient(bootstrap_servers=cluster.bootstrap)

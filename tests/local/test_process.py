@@ -1,11 +1,13 @@
 """Child processes: stopped in time, logged, and never outliving us."""
 
 import asyncio
+import contextlib
 import os
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -27,6 +29,13 @@ async def until(process: ManagedProcess, text: str) -> None:
     async with asyncio.timeout(10):
         while text not in process.log_tail(5):
             await asyncio.sleep(0.01)
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    deadline_s = time.monotonic() + 5
+    while not condition():
+        assert time.monotonic() < deadline_s
+        time.sleep(0.01)
 
 
 async def test_stop_ends_the_child_and_removes_its_pid_file(tmp_path: Path) -> None:
@@ -105,13 +114,16 @@ def test_children_die_when_their_parent_is_killed(tmp_path: Path) -> None:
     with subprocess.Popen([sys.executable, "-c", parent], stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         child_pid = int(process.stdout.readline())
+        # It must be the command itself by then: while it is tied it looks whether we still live.
+        wait_for(lambda: "up" in (tmp_path / "log").read_text())
         assert pidfile.started_at(child_pid) is not None
         process.kill()
         process.wait()
-    deadline_s = time.monotonic() + 5
-    while pidfile.started_at(child_pid) is not None:
-        assert time.monotonic() < deadline_s, "the child outlived its parent"
-        time.sleep(0.01)
+    try:
+        wait_for(lambda: pidfile.started_at(child_pid) is None)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(child_pid, signal.SIGKILL)
 
 
 def test_pid_file_of_an_ended_process_names_nobody(tmp_path: Path) -> None:

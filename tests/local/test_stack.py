@@ -114,6 +114,7 @@ def wait_state(
 
 
 @pytest.mark.integration
+@pytest.mark.timeout(300)
 def test_supervisor_restarts_reports_and_drains_in_order(
     tmp_path: Path, supervised: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -155,6 +156,7 @@ def test_supervisor_restarts_reports_and_drains_in_order(
 
 
 @pytest.mark.integration
+@pytest.mark.timeout(300)
 @pytest.mark.skipif(sys.platform != "linux", reason="the kernel ties children on Linux only")
 def test_killed_supervisor_leaves_no_orphans(
     tmp_path: Path, supervised: subprocess.Popen[bytes]

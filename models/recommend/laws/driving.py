@@ -26,8 +26,8 @@ LIST_LENGTH = 5
 class Case:
     """A log in arrival order, and how it is cut up.
 
-    `batch` is how many events are learned at once, `cut` where a snapshot is taken, `tracks_max` and
-    `limits` may be so small that something is evicted all the time.
+    `batch` is how many events are learned at once, `cut` the batch before which a state is rebuilt
+    from its records; `tracks_max` and `limits` may be so small that something is always evicted.
     """
 
     events: Sequence[Event]
@@ -42,19 +42,23 @@ Law = Callable[[Case], None]
 
 
 def new_listeners(case: Case, *, evicting: bool = True) -> ListenerState:
+    """Empty stage A; without eviction its limits are the usual ones."""
     limits = case.limits if evicting else ListenerLimits()
     return ListenerState(Vocabulary(case.vocabulary_limit), limits)
 
 
 def new_rows(case: Case, *, evicting: bool = True) -> NeighbourState:
+    """Empty stage B."""
     return NeighbourState(Vocabulary(1), case.tracks_max if evicting else 10_000)
 
 
 def new_trends(case: Case) -> TrendState:
+    """Empty stage C, for two markets."""
     return TrendState(Vocabulary(1), markets_max=2, tracks_per_market_max=case.tracks_max)
 
 
 def run_pipeline(case: Case) -> Pipeline:
+    """All stages after the whole log, without evictions."""
     pipeline = Pipeline(list_length=LIST_LENGTH)
     for batch in batches(case.events, case.batch):
         learn(pipeline.listeners, batch)
@@ -63,6 +67,7 @@ def run_pipeline(case: Case) -> Pipeline:
 
 
 def batches(events: Sequence[Event], size: int) -> list[Sequence[Event]]:
+    """The log cut up."""
     return [events[at : at + size] for at in range(0, len(events), size)]
 
 
@@ -73,7 +78,7 @@ def runs_of_a_kind(events: Sequence[Event]) -> list[list[Event]]:
 
 def learn(state: ListenerState, events: Sequence[Event]) -> list[Learned]:
     """Learn events in order; plays and feedback come in calls of their own."""
-    learned = []
+    learned: list[Learned] = []
     for run in runs_of_a_kind(events):
         plays = [event for event in run if isinstance(event, PlayEvent)]
         feedback = [event for event in run if isinstance(event, Feedback)]
@@ -81,12 +86,13 @@ def learn(state: ListenerState, events: Sequence[Event]) -> list[Learned]:
     return learned
 
 
-def outcomes(learned: Learned | Sequence[Learned]) -> list[str]:
-    parts = [learned] if isinstance(learned, Learned) else learned
-    return [OUTCOMES[code] for part in parts for code in part.outcomes]
+def outcomes(learned: Sequence[Learned]) -> list[str]:
+    """The outcome of each event, by name."""
+    return [OUTCOMES[code] for part in learned for code in part.outcomes.tolist()]
 
 
 def reference_learn(reference: ReferenceListeners, events: Sequence[Event]) -> list[str]:
+    """Learn events in order, the plain way; their outcomes."""
     return [
         reference.learn([event])[0]
         if isinstance(event, PlayEvent)
@@ -160,7 +166,9 @@ def keep_last(changelog: dict[bytes, bytes | None], records: Records) -> None:
         changelog[key] = value
 
 
-def restore(state: ListenerState | NeighbourState | TrendState, changelog: dict[bytes, bytes | None]) -> None:
+def restore(
+    state: ListenerState | NeighbourState | TrendState, changelog: dict[bytes, bytes | None]
+) -> None:
     """Read a compacted changelog."""
     for key, value in changelog.items():
         state.restore(key, value)

@@ -2,7 +2,31 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+from typing import Final
 
+from models.recommend.kernels.trending import DAY_HALF_LIFE, HOUR_HALF_LIFE
+from models.recommend.laws.driving import (
+    Case,
+    batches,
+    feed_rows,
+    keep_last,
+    learn,
+    new_listeners,
+    new_rows,
+    new_trends,
+    partition_of,
+    restore,
+    row_of,
+)
+from models.recommend.reference import ReferenceRows, ReferenceTrend
+from models.recommend.trends import TrendState
+from models.recommend.vocabulary import Vocabulary
+from schemas.frames import PairsFrame
+from schemas.outputs import TrendWindow
+from schemas.row import RowColumns
+
+_HALF_LIVES: Final[dict[TrendWindow, int]] = {"hour": HOUR_HALF_LIFE, "day": DAY_HALF_LIFE}
 
 
 def check_rows_equal_reference(case: Case) -> None:
@@ -11,31 +35,49 @@ def check_rows_equal_reference(case: Case) -> None:
     reference = ReferenceRows(case.tracks_max)
     for batch in batches(case.events, case.batch):
         learn(state, batch)
-        for frame in state.drain_pairs(lambda name: hash32(name) % 3).values():
+        for frame in state.drain_pairs(partition_of).values():
             rows.learn(frame)
-            feed_reference_rows(reference, frame)
-    assert rows.evictions == reference.evictions and len(rows) == len(reference.rows)
+            _feed_reference(reference, frame)
+    assert rows.evictions == reference.evictions
+    assert len(rows) == len(reference.rows)
     for track in reference.rows:
-        expected = (reference.plays[track], reference.top(track, 100))
-        assert row_of(rows, track) == expected
+        assert row_of(rows, track) == (reference.plays[track], reference.top(track, 100))
+
+
+def check_published_rows_are_the_newest(case: Case) -> None:
+    """Draining rows, a few at a time, ends with each track's row as it is."""
+    state, rows = new_listeners(case, evicting=False), new_rows(case, evicting=False)
+    published: dict[str, RowColumns] = {}
+    for batch in batches(case.events, case.batch):
+        learn(state, batch)
+        feed_rows(state, rows)
+        published.update(rows.drain_published(3))
+    while drained := rows.drain_published(3):
+        published.update(drained)
+    assert len(published) == len(rows)
+    for track, columns in published.items():
+        expected = row_of(rows, track)
+        assert expected is not None
+        entries = [*zip(columns.names, columns.weights.tolist(), strict=True)]
+        assert (columns.plays, entries) == (expected[0], expected[1][:50])
 
 
 def check_rows_continue_after_restore(case: Case) -> None:
     """Rows rebuilt from their records at any place go on as the first would have."""
-    state, original, restored = new_listeners(case, evicting=False), new_rows(case), new_rows(case)
+    state = new_listeners(case, evicting=False)
+    original, restored = new_rows(case), new_rows(case)
     changelog: dict[bytes, bytes | None] = {}
     for at, batch in enumerate(batches(case.events, case.batch)):
-        learn(state, batch)
-        if at * case.batch == case.cut // case.batch * case.batch:
+        if at == case.cut:
             restore(restored, changelog)
-        late = at * case.batch >= case.cut // case.batch * case.batch
-        for frame in state.drain_pairs(lambda _: 0).values():
+        learn(state, batch)
+        for frame in state.drain_pairs(partition_of).values():
             original.learn(frame)
-            if late:
+            if at >= case.cut:
                 restored.learn(frame)
         records = original.changes()
         keep_last(changelog, records)
-        if late:
+        if at >= case.cut:
             assert restored.changes() == records
 
 
@@ -47,40 +89,36 @@ def check_trends_equal_reference(case: Case) -> None:
         learn(state, batch)
         for frame in state.drain_trend_counts():
             trends.learn(frame)
-            feed_reference_trend(references.setdefault(frame.market, ReferenceTrend()), frame)
+            reference = references.setdefault(frame.market, ReferenceTrend())
+            columns = (frame.track.tolist(), frame.bucket.tolist(), frame.count.tolist())
+            for track, minute, count in zip(*columns, strict=True):
+                reference.add(frame.names[track], minute, count)
+    assert {*trends.markets} == {*references}
     for market, reference in references.items():
-        for track in {track for track, _ in reference.counts}:
-            counts = (n for (name, _), n in reference.counts.items() if name == track)
-            assert trends.plays(market, track) == sum(counts)
-        for window, half_life in (("hour", HOUR_HALF_LIFE), ("day", DAY_HALF_LIFE)):
-            names, scores = trends.trending(market, window, 1000)  # type: ignore[arg-type]  # both are
-            expected = reference.scores(half_life)
-            assert all(abs(expected[n] - s) < 1e-9 * max(1.0, s) for n, s in zip(names, scores))
-            assert len(names) == sum(score > 1e-250 for score in expected.values())
-            assert all(first >= second for first, second in zip(scores, scores[1:]))
+        _compare_trend(trends, market, reference)
 
 
 def check_trends_continue_after_restore(case: Case) -> None:
-    """Trends rebuilt from their records at any place go on bit by bit as the first would have."""
+    """Trends rebuilt from their records at any place go on, to the last bit."""
     state = new_listeners(case, evicting=False)
     original, restored = new_trends(case), new_trends(case)
     changelog: dict[bytes, bytes | None] = {}
     for at, batch in enumerate(batches(case.events, case.batch)):
-        learn(state, batch)
-        if at == case.cut // case.batch:
+        if at == case.cut:
             restore(restored, changelog)
+        learn(state, batch)
         for frame in state.drain_trend_counts():
             original.learn(frame)
-            if at >= case.cut // case.batch:
+            if at >= case.cut:
                 restored.learn(frame)
         records = original.changes()
         keep_last(changelog, records)
-        if at >= case.cut // case.batch:
+        if at >= case.cut:
             assert dict(restored.changes()) == dict(records)
-    for market in original.markets:
-        first, again = (t.trending(market, "day", 50) for t in (original, restored))
-        if at >= case.cut // case.batch:
-            assert first[0] == again[0] and first[1].tolist() == again[1].tolist()
+            for market in original.markets:
+                names, scores = original.trending(market, "hour", 50)
+                other_names, other_scores = restored.trending(market, "hour", 50)
+                assert (other_names, other_scores.tolist()) == (names, scores.tolist())
 
 
 def check_memory_is_bounded(case: Case) -> None:
@@ -91,9 +129,34 @@ def check_memory_is_bounded(case: Case) -> None:
         feed_rows(state, rows)
         for frame in state.drain_trend_counts():
             trends.learn(frame)
-    assert len(state) <= case.limits.listeners_max and len(rows) <= case.tracks_max
-    assert len(trends) <= len(trends.markets) * case.tracks_max and len(trends.markets) <= 2
-    vocabulary = state.vocabulary
-    vocabulary.collect(state.used_ids())
-    held = {int(i) for array in state.used_ids() for i in array.ravel()}
-    assert len(vocabulary) == len(held | {0})
+        assert len(state) <= case.limits.listeners_max
+        assert len(rows) <= case.tracks_max
+        assert len(trends.markets) <= 2
+        assert len(trends) <= 2 * case.tracks_max
+    for holder in (state, rows, trends):
+        used = {int(i) for array in holder.used_ids() for i in array.ravel()}
+        holder.vocabulary.collect(holder.used_ids())
+        assert len(holder.vocabulary) == len(used | {0})
+
+
+def _feed_reference(reference: ReferenceRows, frame: PairsFrame) -> None:
+    """What a frame says, entry by entry."""
+    names = frame.names
+    for track, count in zip(frame.play_track.tolist(), frame.play_count.tolist(), strict=True):
+        reference.add_plays(names[track], count)
+    columns = (frame.left.tolist(), frame.right.tolist(), frame.weight.tolist())
+    for left, right, weight in zip(*columns, strict=True):
+        reference.add_weight(names[left], names[right], weight)
+
+
+def _compare_trend(trends: TrendState, market: str, reference: ReferenceTrend) -> None:
+    for track in {track for track, _ in reference.counts}:
+        counts = (count for (name, _), count in reference.counts.items() if name == track)
+        assert trends.plays(market, track) == sum(counts)
+    for window, half_life in _HALF_LIVES.items():
+        names, scores = trends.trending(market, window, 1000)
+        expected = reference.scores(half_life)
+        for name, score in zip(names, scores.tolist(), strict=True):
+            assert abs(expected[name] - score) <= 1e-9 * score
+        assert all(first >= second > 0 for first, second in pairwise(scores.tolist()))
+        assert all(expected[name] < 1e-200 for name in {*expected} - {*names})

@@ -220,9 +220,9 @@ def test_progress_without_a_terminal_is_a_line_a_second() -> None:
             progress.update(done)
             clock.passed_s += 0.125
     assert out.getvalue().splitlines() == [
-        "rows: 1,800 of 5,000, 4 s left, 800/s",
-        "rows: 2,600 of 5,000, 3 s left, 800/s",
-        "rows: 3,000 of 5,000, 3 s left, 640/s",
+        "rows: 1,800 of 5,000, 800/s, 4 s left",
+        "rows: 2,600 of 5,000, 800/s, 3 s left",
+        "rows: 3,000 of 5,000, 762/s on average",
     ]
 
 

@@ -37,10 +37,14 @@ def test_batches_and_single_plays_are_the_same_listening() -> None:
     ]
 
 
-def test_another_run_of_the_same_people_has_other_event_and_session_ids() -> None:
-    one = list(Simulator(7, listeners=9, tracks=60, run="a").plays(200))
-    two = list(Simulator(7, listeners=9, tracks=60, run="b").plays(200))
-    assert [play.track_id for play in one] == [play.track_id for play in two]
+def test_another_run_is_other_plays_of_the_same_people_and_tracks() -> None:
+    first = Simulator(7, listeners=9, tracks=60, run="a")
+    second = Simulator(7, listeners=9, tracks=60, run="b")
+    assert first.catalogue == second.catalogue
+    assert first.trending_track == second.trending_track
+    one, two = list(first.plays(200)), list(second.plays(200))
+    assert {(p.user_id, p.market) for p in one} == {(p.user_id, p.market) for p in two}
+    assert [play.track_id for play in one] != [play.track_id for play in two]
     assert not {play.event_id for play in one} & {play.event_id for play in two}
     assert not {play.session_id for play in one} & {play.session_id for play in two}
 

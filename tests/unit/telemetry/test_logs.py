@@ -33,7 +33,7 @@ def lines(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
     return [json.loads(line) for line in captured.err.splitlines()]
 
 
-def settings(**given: str) -> Settings:
+def settings(**given: Any) -> Settings:  # any type that a setting has
     return fresh_settings(**{"log_format": "json", "log_level": "info", **given})
 
 

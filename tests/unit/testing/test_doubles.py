@@ -5,13 +5,15 @@ import time
 
 import pytest
 from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 from segue.testing import ManualClock, TcpProxy, eventually, fresh_settings, redis_server
 
 
 def client(port: int, timeout_s: float = 5.0) -> Redis:
-    return Redis(port=port, socket_timeout=timeout_s, socket_connect_timeout=5.0, retry=None)
+    return Redis(port=port, socket_timeout=timeout_s, retry=Retry(NoBackoff(), 0))
 
 
 def test_manual_clock_moves_only_by_hand() -> None:
@@ -47,7 +49,7 @@ async def test_eventually_ends_a_predicate_that_hangs() -> None:
         await asyncio.sleep(60)
         return True
 
-    with pytest.raises(AssertionError, match="not within 0.05 s: hangs"):
+    with pytest.raises(AssertionError, match=r"not within 0.05 s: hangs"):
         await eventually(hangs, 0.05)
 
 
@@ -77,7 +79,7 @@ async def test_proxy_passes_delays_stalls_and_cuts() -> None:
         proxy.delay_s = 0.0
 
         proxy.stall()
-        waiting = asyncio.create_task(near.get("key"))
+        waiting = asyncio.ensure_future(near.get("key"))
         done, _ = await asyncio.wait([waiting], timeout=0.1)
         assert not done
         proxy.flow()

@@ -1,0 +1,113 @@
+"""Play -> learned -> list in Redis: plays per CPU-second of the worker process.
+
+    python -m bench.serve [--json FILE] [--quick]
+
+A backlog of simulated plays (10,000 listeners, 20,000 tracks) waits in Kafka when the worker
+starts. CPU of the whole worker process (`segue worker`, all of its threads, from /proc) counts
+from a moment shortly after the first play was applied until everything is done: every play
+applied, both lists in Redis, its pairs and trends learned and published, lag 0 in all topics.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass
+
+from bench.bed import Bed, Say, send_backlog, simulated_plays
+from bench.command import run_benchmarks
+from bench.measure import Figure, Plan, process_cpu_s
+from segue.demo.scrape import MetricsReader, Sample
+from segue.local.worker_process import WorkerProcess
+
+__all__ = ["Served", "measure", "serve_backlog", "wait_for"]
+
+PLAYS = 200_000
+TARGET_PER_CPU_S = 15_000
+POLL_S = 0.5
+START_POLL_S = 0.05
+TIMEOUT_S = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """What a worker did with a backlog after its first plays."""
+
+    plays: int
+    cpu_s: float
+    wall_s: float
+
+    @property
+    def per_cpu_s(self) -> float:
+        """Return plays per CPU-second of the worker."""
+        return self.plays / self.cpu_s
+
+    @property
+    def per_s(self) -> float:
+        """Return plays per second of time, with everything else on the machine."""
+        return self.plays / self.wall_s
+
+
+async def measure(bed: Bed, plan: Plan, say: Say) -> list[Figure]:
+    """Serve the backlog `plan.runs` times, each with fresh topics, a fresh worker, empty Redis."""
+    count = plan.size(PLAYS)
+    say(f"making {count:,} plays")
+    plays = simulated_plays(count)
+    served = []
+    for run in range(plan.runs):
+        settings = await bed.fresh()
+        await send_backlog(settings, plays)
+        async with bed.worker(settings) as worker:
+            served.append(await serve_backlog(worker, count))
+        last = served[-1]
+        say(f"run {run + 1}: {last.per_cpu_s:,.0f} plays/CPU-s, {last.per_s:,.0f} plays/s")
+    return [
+        Figure(
+            "play -> learned -> list in Redis",
+            "plays per worker CPU-s",
+            tuple(one.per_cpu_s for one in served),
+            target_min=TARGET_PER_CPU_S,
+        ),
+        Figure(
+            "the same by the clock, all on one machine", "plays/s", tuple(s.per_s for s in served)
+        ),
+    ]
+
+
+async def serve_backlog(worker: WorkerProcess, count: int) -> Served:
+    """Watch a started worker do a backlog of `count` plays."""
+    reader = MetricsReader([worker.endpoint.web_port], plays_agent="plays")
+    first = await wait_for(reader, worker, START_POLL_S, at_least=1)
+    pid = worker.process.pid
+    assert pid is not None, "it answered"
+    cpu_s, begin_s = process_cpu_s(pid), time.monotonic()
+    await wait_for(reader, worker, POLL_S, at_least=count, drained=True)
+    return Served(
+        count - int(first.plays), process_cpu_s(pid) - cpu_s, time.monotonic() - begin_s
+    )
+
+
+async def wait_for(
+    reader: MetricsReader,
+    worker: WorkerProcess,
+    poll_s: float,
+    *,
+    at_least: int,
+    drained: bool = False,
+) -> Sample:
+    """Wait until a worker has taken `at_least` plays, and has nothing left if `drained`.
+
+    Raises RuntimeError when it has ended or TIMEOUT_S have passed.
+    """
+    deadline_s = time.monotonic() + TIMEOUT_S
+    while True:
+        sample = await reader.read(time.monotonic())
+        if sample.plays >= at_least and not (drained and sample.lag > 0):
+            return sample
+        if not worker.process.running or time.monotonic() > deadline_s:
+            raise RuntimeError(f"worker: {worker.process.log_tail(5)}")
+        await asyncio.sleep(poll_s)
+
+
+if __name__ == "__main__":
+    run_benchmarks(__doc__, [("serve", measure)])

@@ -1,0 +1,32 @@
+"""Hit rates over time, as a picture. Imports matplotlib when called, not before."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from models.evaluate.prequential import Report
+
+__all__ = ["plot_report"]
+
+_TITLES: Final = {"new": "tracks new to the listener", "all": "any next track"}
+_LABELS: Final = {"segue": "segue", "popular": "most popular"}
+
+
+def plot_report(report: Report, path: Path, *, title: str) -> None:
+    """Write HR@10 by question and arm to a PNG. Raises ImportError without matplotlib."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(9, 4), layout="constrained")
+    for place, (question, heading) in enumerate(_TITLES.items(), start=1):
+        axes = figure.add_subplot(1, 2, place)
+        for arm, label in _LABELS.items():
+            rates = [point.hr10[f"{question}.{arm}"] for point in report.points]
+            axes.plot([point.plays for point in report.points], rates, label=label)
+        axes.set_title(heading)
+        axes.set_xlabel("plays")
+        axes.set_ylabel("HR@10")
+        axes.set_ylim(bottom=0)
+        axes.legend()
+    figure.suptitle(title)
+    figure.savefig(path, format="png", dpi=120)
