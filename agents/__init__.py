@@ -30,5 +30,5 @@ def register_all(app: SegueApp, deps: Deps) -> None:
     app.groups.append(listeners)
     plays.register(app, deps, listeners, lists)
     feedback.register(app, deps, listeners, lists)
-    pairs.register(app, deps, vocabulary)
+    pairs.register(app, deps, vocabulary, rows)
     trend_counts.register(app, deps, vocabulary)

@@ -65,7 +65,10 @@ class ListenersStage:
             for frame in state.drain_trend_counts()
         ]
 
-    async def publish(self, task: PartitionTask[ListenerState]) -> None:
+    def released(self, partition: int) -> None:
+        """Nothing is kept beside the state."""
+
+    async def publish(self, task: PartitionTask[ListenerState], *, complete: bool) -> None:
         """See about every second whether Redis still holds the lists."""
         now_s = self._deps.clock.monotonic_s()
         if now_s - self._verified_s.get(task.partition, NEVER_S) >= VERIFY_INTERVAL_S:

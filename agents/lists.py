@@ -6,14 +6,13 @@ from agents.deps import Deps
 from models.recommend.listeners import ListenerState
 from models.recommend.recommender import Recommender
 from models.recommend.rowcache import RowCache
-from schemas.frames import BadFrame
 from schemas.outputs import (
     WORLD,
     decode_trending,
     encode_list,
     format_version,
 )
-from schemas.rediskeys import discover_key, next_key, row_key, trend_key
+from schemas.rediskeys import discover_key, next_key, similar_key, trend_key
 from segue.telemetry.logs import get_logger
 from streams.sinks.redis import Values
 from streams.task import PartitionTask
@@ -63,13 +62,16 @@ class ListWriter:
         now_s = self._deps.clock.monotonic_s()
         wanted = self._recommender.context_tracks(task.state, slots)
         missing = self._rows.missing(wanted, now_s)
-        found = await self._deps.sink.read([row_key(name) for name in missing], task)
+        found = await self._deps.sink.read([similar_key(name) for name in missing], task)
+        unreadable = 0
         for name, raw in zip(missing, found, strict=True):
             try:
                 self._rows.put(name, raw, now_s)
-            except BadFrame:  # written by another version of us: as good as absent
-                logger.warning("row_unreadable")
+            except ValueError:  # written by another version of us: as good as absent
+                unreadable += 1
                 self._rows.put(name, None, now_s)
+        if unreadable:
+            logger.warning("rows_unreadable", count=unreadable)
 
     async def _fetch_trends(self, task: PartitionTask[ListenerState], slots: Sequence[int]) -> None:
         """Read the trends of these listeners' markets again about every second."""

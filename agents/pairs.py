@@ -4,13 +4,13 @@ from collections.abc import AsyncIterator, Iterable
 
 from agents.deps import Deps
 from agents.frames import apply_frames
-from models.recommend.neighbours import NeighbourState, similar_scores
+from models.recommend.neighbours import NeighbourState, RowColumns
+from models.recommend.rowcache import RowCache
 from models.recommend.vocabulary import Vocabulary
 from schemas.frames import decode_pairs
 from schemas.outputs import encode_similar, format_version
-from schemas.rediskeys import row_key, similar_key
+from schemas.rediskeys import similar_key
 from schemas.registry import NEIGHBOURS_CHANGELOG, PAIRS
-from schemas.row import RowColumns, encode_row
 from streams.app import SegueApp
 from streams.sinks.redis import Values
 from streams.stage import Output
@@ -22,22 +22,28 @@ __all__ = ["NeighboursStage", "register"]
 
 VERIFY_INTERVAL_S = 1.0
 NEVER_S = float("-inf")
-ROWS_AT_ONCE = 500  # about 10 ms of the event loop
+ROWS_AT_ONCE = 200  # about 2 ms of the event loop
+PUBLISH_SHARE_S = 0.01  # of each interval and partition, so that plays have the rest
 
 
 class NeighboursStage:
-    """Fits `streams.stage.Stage`. Rows reach Redis coalesced, and before they are committed."""
+    """Fits `streams.stage.Stage`. Rows reach Redis coalesced, and before they are committed.
+
+    The lists made in this process see a changed row at once, those of other workers as soon as it
+    is in Redis: within `row_publish_interval_s` while the machine keeps up. Under more load than
+    that, rows wait longer, the longest waiting first, but never past the commit.
+    """
 
     name = "neighbours"
-    needs = ()
+    needs: tuple[str, ...] = ()
 
-    def __init__(self, vocabulary: Vocabulary, deps: Deps) -> None:
+    def __init__(self, vocabulary: Vocabulary, rows: RowCache, deps: Deps) -> None:
         settings = deps.settings
         self.inputs = (PAIRS.topic(settings.topic_prefix),)
         self.changelog = NEIGHBOURS_CHANGELOG.topic(settings.topic_prefix)
         self.flush_interval_s = settings.sink_flush_interval_s
         self.publish_interval_s = settings.row_publish_interval_s
-        self._vocabulary, self._deps = vocabulary, deps
+        self._vocabulary, self._rows, self._deps = vocabulary, rows, deps
         self._verified_s: dict[int, float] = {}
 
     def new_state(self, partition: int) -> NeighbourState:
@@ -48,45 +54,51 @@ class NeighboursStage:
         """Nothing goes on from here but rows."""
         return []
 
-    async def publish(self, task: PartitionTask[NeighbourState]) -> None:
-        """Write the rows that changed; about every second see whether Redis holds the others."""
-        now_s = self._deps.clock.monotonic_s()
-        if now_s - self._verified_s.get(task.partition, NEVER_S) >= VERIFY_INTERVAL_S:
-            self._verified_s[task.partition] = now_s
+    def released(self, partition: int) -> None:
+        """Another worker may own these rows now: they are read from Redis again."""
+        self._rows.disown()
+
+    async def publish(self, task: PartitionTask[NeighbourState], *, complete: bool) -> None:
+        """Write rows that changed; about every second see whether Redis holds the others."""
+        clock_s = self._deps.clock.monotonic_s
+        started_s = clock_s()
+        if started_s - self._verified_s.get(task.partition, NEVER_S) >= VERIFY_INTERVAL_S:
+            self._verified_s[task.partition] = started_s
             await self._deps.sink.verify(task)
         while rows := task.state.drain_published(ROWS_AT_ONCE):
-            await self._deps.sink.write(task, *self._values(task, rows))
+            for track, columns in rows:
+                self._rows.keep(track, columns)
+            await self._deps.sink.write(task, self._values(task, rows))
+            if not complete and clock_s() - started_s > PUBLISH_SHARE_S:
+                return
 
     async def everything(self, task: PartitionTask[NeighbourState]) -> AsyncIterator[Values]:
         """Return all rows."""
         task.state.mark_all_published_dirty()
         while rows := task.state.drain_published(ROWS_AT_ONCE):
-            for values in self._values(task, rows):
-                yield values
+            yield self._values(task, rows)
 
     def _values(
         self, task: PartitionTask[NeighbourState], rows: Iterable[tuple[str, RowColumns]]
-    ) -> tuple[Values, Values]:
+    ) -> Values:
         version = format_version(self._deps.epochs[self.inputs[0]], task.version_offset)
         at_ms = self._deps.clock.now_ms()
-        binary = [(row_key(track), encode_row(version, row)) for track, row in rows]
-        similar = [
+        items = [
             (
                 similar_key(track),
                 encode_similar(
-                    version, track, at_ms=at_ms, columns=(row.names, similar_scores(row))
+                    version, track, at_ms=at_ms, plays=row.plays, columns=(row.names, row.weights)
                 ),
             )
             for track, row in rows
         ]
-        ttl_s = self._deps.settings.row_ttl_s
-        return Values("row", binary, ttl_s=ttl_s), Values("similar", similar, ttl_s=ttl_s)
+        return Values("similar", items, ttl_s=self._deps.settings.row_ttl_s)
 
 
-def register(app: SegueApp, deps: Deps, vocabulary: Vocabulary) -> None:
+def register(app: SegueApp, deps: Deps, vocabulary: Vocabulary, rows: RowCache) -> None:
     """Register the agent `pairs`. Exactly once by the task's transaction; rows are versioned."""
     settings = deps.settings
-    stage = NeighboursStage(vocabulary, deps)
+    stage = NeighboursStage(vocabulary, rows, deps)
     neighbours = TaskGroup(stage, app=app, settings=settings)
     app.groups.append(neighbours)
 

@@ -29,7 +29,7 @@ class TrendsStage:
     """Fits `streams.stage.Stage`. Trends reach Redis about every second, and before a commit."""
 
     name = "trends"
-    needs = ()
+    needs: tuple[str, ...] = ()
 
     def __init__(self, vocabulary: Vocabulary, deps: Deps) -> None:
         settings = deps.settings
@@ -48,7 +48,10 @@ class TrendsStage:
         """Nothing goes on from here but trends."""
         return []
 
-    async def publish(self, task: PartitionTask[TrendState]) -> None:
+    def released(self, partition: int) -> None:
+        """Nothing is kept beside the state."""
+
+    async def publish(self, task: PartitionTask[TrendState], *, complete: bool) -> None:
         """Write the trends that changed; see whether Redis holds the others."""
         now_s = self._deps.clock.monotonic_s()
         if now_s - self._verified_s.get(task.partition, NEVER_S) >= self.publish_interval_s:

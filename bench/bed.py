@@ -108,7 +108,9 @@ async def test_bed() -> AsyncIterator[Bed]:
             yield Bed(kafka, redis, directory)
 
 
-def simulated_plays(count: int, *, listeners: int = 10_000, tracks: int = 20_000) -> list[PlayEvent]:
+def simulated_plays(
+    count: int, *, listeners: int = 10_000, tracks: int = 20_000
+) -> list[PlayEvent]:
     """Return plays as a service sees them: interleaved, in the order of their natural time."""
     return list(Simulator(1, listeners=listeners, tracks=tracks).plays(count))
 

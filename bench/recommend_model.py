@@ -33,8 +33,7 @@ from models.recommend import (
 from schemas.events import PlayEvent
 from schemas.frames import PairsFrame, TrendCountsFrame
 from schemas.murmur2 import partition_of
-from schemas.outputs import encode_list, format_version
-from schemas.row import encode_row
+from schemas.outputs import encode_list, encode_similar, format_version
 
 PLAYS, BATCH, TRACKS, LISTENERS = 200_000, 1_000, 20_000, 10_000
 PARTITIONS = 4
@@ -135,7 +134,17 @@ class Pipeline:
             "RowCache.missing, per row", len(names), lambda: self.cache.missing(names, self.now_s)
         )
         rows = [(name, self.neighbours.row(name, 50)) for name in missing]
-        raw = [(name, None if row is None else encode_row(VERSION, row)) for name, row in rows]
+        raw = [
+            (
+                name,
+                None
+                if row is None
+                else encode_similar(
+                    VERSION, name, at_ms=0, plays=row.plays, columns=(row.names, row.weights)
+                ),
+            )
+            for name, row in rows
+        ]
         time_it("RowCache.put, per row", len(raw), lambda: self.put(raw))
         lists = time_it(
             "recommend, per listener",

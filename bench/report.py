@@ -141,7 +141,7 @@ def _commit() -> str:
 
 def _git(*arguments: str) -> str:
     run = subprocess.run(
-        ["git", *arguments],  # noqa: S607  # whichever git the person uses
+        ["git", *arguments],  # whichever git the person uses
         cwd=ROOT,
         capture_output=True,
         text=True,

@@ -82,9 +82,7 @@ async def serve_backlog(worker: WorkerProcess, count: int) -> Served:
     assert pid is not None, "it answered"
     cpu_s, begin_s = process_cpu_s(pid), time.monotonic()
     await wait_for(reader, worker, POLL_S, at_least=count, drained=True)
-    return Served(
-        count - int(first.plays), process_cpu_s(pid) - cpu_s, time.monotonic() - begin_s
-    )
+    return Served(count - int(first.plays), process_cpu_s(pid) - cpu_s, time.monotonic() - begin_s)
 
 
 async def wait_for(

@@ -15,7 +15,6 @@ from schemas.events import Feedback, PlayEvent
 from schemas.frames import PairsFrame, TrendCountsFrame
 from schemas.internal import TopicRecord
 from schemas.outputs import RecommendationList, SimilarTracks, TrendingTracks
-from schemas.row import Row
 
 __all__ = [
     "BINARY",
@@ -42,7 +41,6 @@ STRUCTS: Final = EVENTS | OUTPUTS | RECORDS
 BINARY: Final[dict[str, type]] = {
     "PairsFrame": PairsFrame,
     "TrendCountsFrame": TrendCountsFrame,
-    "Row": Row,
 }
 
 # JSON Schema is JSON of any shape; it is only ever written out, never read by our code.

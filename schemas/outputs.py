@@ -76,8 +76,12 @@ class SimilarTracks(Struct, frozen=True, gc=False):
     version: Version
     track_id: Annotated[str, Meta(description="The track they are similar to.")]
     at_ms: Annotated[int, Meta(description="When it was computed, ms since 1970 UTC.")]
+    plays: Annotated[int, Meta(ge=0, description="How often the track was played.")]
     track_ids: Annotated[list[str], Meta(description="The similar tracks.")]
-    scores: Annotated[list[float], Meta(description="Comparable within this list only.")]
+    scores: Annotated[
+        list[int],
+        Meta(description="Weights: 2520 for each time next to the track, less further away."),
+    ]
 
 
 class TrendingTracks(Struct, frozen=True, gc=False):
@@ -127,15 +131,25 @@ def encode_list(
 
 
 def encode_similar(
-    version: str, track_id: str, *, at_ms: int, columns: tuple[Sequence[str], Scores]
+    version: str,
+    track_id: str,
+    *,
+    at_ms: int,
+    plays: int,
+    columns: tuple[Sequence[str], Sequence[int] | NDArray[np.int64]],
 ) -> bytes:
-    """JSON of SimilarTracks; `columns` are track_ids and scores (finite)."""
+    """JSON of SimilarTracks; `columns` are track_ids and weights.
+
+    Workers read it too, as a track's row: JSON of columns is written and read back faster than a
+    binary form of ours was, and one key serves both.
+    """
     track_ids, scores = columns
     return orjson.dumps(
         {
             "version": version,
             "track_id": track_id,
             "at_ms": at_ms,
+            "plays": plays,
             "track_ids": track_ids,
             "scores": scores,
         },

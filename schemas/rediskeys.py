@@ -18,7 +18,6 @@ __all__ = [
     "epoch_key",
     "next_key",
     "paused_key",
-    "row_key",
     "similar_key",
     "trend_key",
 ]
@@ -31,7 +30,6 @@ KINDS: Final[dict[str, str]] = {
     "next:{user_id}": "RecommendationList: what to play next; repeats allowed.",
     "discover:{user_id}": "RecommendationList: only what the listener has not heard lately.",
     "similar:{track_id}": "SimilarTracks: what is played together with the track.",
-    "row:{track_id}": "Neighbour row of a track, binary (schemas.row); for workers.",
     "trend:{market}:{window}": "TrendingTracks: window `hour` or `day`; market `world` is all.",
     "epoch:{stage}:{partition}": "`complete` once all of a partition is written; for workers.",
     "paused:{topic}:{partition}": "Why a partition is paused by bad messages; for operators.",
@@ -52,11 +50,6 @@ def discover_key(user_id: str) -> str:
 def similar_key(track_id: str) -> str:
     """Key of the tracks similar to a track."""
     return f"segue:v1:similar:{track_id}"
-
-
-def row_key(track_id: str) -> str:
-    """Key of a track's binary neighbour row."""
-    return f"segue:v1:row:{track_id}"
 
 
 def trend_key(market: str, window: str) -> str:

@@ -84,11 +84,16 @@ class Stage(Protocol[StateT]):
         """Drain what the state has to send on since the last call. Called inside a flush."""
         ...
 
-    async def publish(self, task: "PartitionTask[StateT]") -> None:
+    def released(self, partition: int) -> None:
+        """Learn that a partition's task is gone from this worker."""
+        ...
+
+    async def publish(self, task: "PartitionTask[StateT]", *, complete: bool) -> None:
         """Write out what still waits for Redis, and see whether Redis still holds its data.
 
-        Called before each commit and every `publish_interval_s`, with the task's lock held. May
-        be called with nothing to do. Raises `Fenced` when the task was closed meanwhile.
+        Called every `publish_interval_s`, and before each commit: then `complete`, so that nothing
+        waits when it returns. The task's lock is held. May be called with nothing to do.
+        Raises `Fenced` when the task was closed meanwhile.
         """
         ...
 

@@ -90,7 +90,7 @@ class PartitionTask(Generic[StateT]):
                 self.ensure_open()
                 if not self.dirty:
                     return
-                await self.stage.publish(self)
+                await self.stage.publish(self, complete=True)
                 snapshot = self._take()
             started_s = time.perf_counter()
             await self._commit(snapshot)
@@ -101,7 +101,7 @@ class PartitionTask(Generic[StateT]):
         """Let the stage write what waits for Redis. Raises `Fenced` when the task is closed."""
         async with self.lock:
             self.ensure_open()
-            await self.stage.publish(self)
+            await self.stage.publish(self, complete=False)
 
     def _take(self) -> Snapshot:
         """Drain everything applied since the last snapshot. Never awaits."""

@@ -250,6 +250,7 @@ class TaskGroup(Generic[StateT]):
         restoring = self._restoring.pop(number, None)
         if restoring is not None:
             restoring.cancel()
+        self.stage.released(number)
         retiring = asyncio.create_task(self._stop_producer(task))
         self._retiring.add(retiring)
         retiring.add_done_callback(self._retiring.discard)

@@ -13,7 +13,7 @@ never behind.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -90,17 +90,21 @@ class Prequential:
 
     def step(self, plays: Sequence[PlayEvent]) -> None:
         """Ask and learn some plays, in order. O(plays)."""
-        for run in _without_repeats(plays, self._lag_plays):
+        start = 0
+        while start < len(plays):
+            end = _end_of_run(plays, start, start + self._lag_plays - self._since_propagated)
+            run = plays[start:end]
             if self.report.plays >= self._warmup_plays:
                 self._ask_and_learn(run)
             else:
                 self._learn(run)
             self._since_propagated += len(run)
-            if self._since_propagated >= self._lag_plays:
+            if self._since_propagated == self._lag_plays:
                 self.pipeline.propagate()
                 self._places = {}
                 self._since_propagated = 0
             self._note(len(run))
+            start = end
 
     def _learn(self, run: Sequence[PlayEvent]) -> list[int]:
         learned, outcomes = self.pipeline.learn(run), self.report.outcomes
@@ -173,15 +177,11 @@ def _rank(names: list[str], track: str) -> int | None:
     return names.index(track) if track in names else None
 
 
-def _without_repeats(plays: Sequence[PlayEvent], size: int) -> Iterator[list[PlayEvent]]:
-    """Runs of at most `size` plays in which no listener comes twice."""
-    run: list[PlayEvent] = []
+def _end_of_run(plays: Sequence[PlayEvent], start: int, limit: int) -> int:
+    """The end of the run in which no listener comes twice: one call asks for all of its lists."""
     users: set[str] = set()
-    for play in plays:
-        if play.user_id in users or len(run) == size:
-            yield run
-            run, users = [], set()
-        run.append(play)
-        users.add(play.user_id)
-    if run:
-        yield run
+    for end in range(start, min(limit, len(plays))):
+        if plays[end].user_id in users:
+            return end
+        users.add(plays[end].user_id)
+    return min(limit, len(plays))

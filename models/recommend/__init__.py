@@ -13,7 +13,7 @@ of compiled code takes seconds.
 
 from models.recommend.listener_memory import ListenerLimits, ListenerSnapshot
 from models.recommend.listeners import ListenerState
-from models.recommend.neighbours import NeighbourState, similar_scores
+from models.recommend.neighbours import NeighbourState, RowColumns
 from models.recommend.plays import OUTCOMES, Learned
 from models.recommend.recommender import ListColumns, Recommender, ServedLists
 from models.recommend.rowcache import RowCache
@@ -31,9 +31,9 @@ __all__ = [
     "NeighbourState",
     "Recommender",
     "RowCache",
+    "RowColumns",
     "ServedLists",
     "TrendState",
     "Vocabulary",
-    "similar_scores",
     "warm",
 ]

@@ -10,12 +10,12 @@ listener gave.) When all slots are taken, the track used longest ago is evicted.
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from models.recommend.kernels.listening import WEIGHT_UNIT
 from models.recommend.kernels.ring import link_newest, take_dirty
 from models.recommend.kernels.rows import (
     DIRTY,
@@ -36,17 +36,21 @@ from models.recommend.kernels.serving import RowSource
 from models.recommend.neighbour_records import decode_neighbours, encode_neighbours
 from models.recommend.vocabulary import NO_NAME, Vocabulary
 from schemas.frames import PairsFrame
-from schemas.row import RowColumns
 
-__all__ = ["PUBLISHED_NEIGHBOURS", "ROW_NEIGHBOURS", "NeighbourState", "similar_scores"]
+__all__ = ["PUBLISHED_NEIGHBOURS", "ROW_NEIGHBOURS", "NeighbourState", "RowColumns"]
 
 ROW_NEIGHBOURS: Final = 100
 PUBLISHED_NEIGHBOURS: Final = 50
 
 
-def similar_scores(columns: RowColumns) -> NDArray[np.float32]:
-    """A row's weights as scores of similar tracks: 1 is once played side by side."""
-    return (columns.weights / WEIGHT_UNIT).astype(np.float32)
+@dataclass(frozen=True, slots=True)
+class RowColumns:
+    """A track's plays and its neighbours, heaviest first; `ids` number `names`."""
+
+    plays: int
+    names: list[str]
+    weights: NDArray[np.int64]
+    ids: NDArray[np.int32] | None = None
 
 
 class NeighbourState:
@@ -202,7 +206,9 @@ class NeighbourState:
         return [
             (
                 names[owners[i]],
-                RowColumns(plays[i], [*map(get, tracks[i][:size])], weights[i, :size]),
+                RowColumns(
+                    plays[i], [*map(get, tracks[i][:size])], weights[i, :size], ids[i, :size]
+                ),
             )
             for i, size in enumerate(sizes.tolist())
         ]

@@ -14,13 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.recommend.kernels.serving import RowSource
-from models.recommend.neighbours import PUBLISHED_NEIGHBOURS
+from models.recommend.neighbours import PUBLISHED_NEIGHBOURS, RowColumns
 from models.recommend.vocabulary import Vocabulary
-from schemas.row import RowColumns, decode_row
+from schemas.outputs import decode_similar
 
 __all__ = ["RowCache"]
 
 _NEVER: Final = float("-inf")
+_ALWAYS: Final = float("inf")
 _DECODED: Final = b""  # equal to no bytes of a row
 
 
@@ -62,12 +63,15 @@ class RowCache:
         return [name for name in names if get(name, _NEVER) <= oldest_s]
 
     def put(self, name: str, row: bytes | None, now_s: float) -> None:
-        """Keep a track's row as fetched; None says that it has none. Raises BadFrame."""
+        """Keep a track's row as fetched (SimilarTracks as JSON); None says that it has none.
+
+        Raises ValueError on anything else.
+        """
         place = self._place.get(name)
         if place is not None and self._raw[place] == row:
             self._fetched_s[name] = now_s
             return
-        columns = None if row is None else decode_row(row).columns
+        columns = None if row is None else _columns(row)
         self.put_columns(name, columns, now_s)
         self._raw[self._place[name]] = row
 
@@ -81,12 +85,27 @@ class RowCache:
         self._sizes[place] = 0
         if columns is None:
             return
-        ids = self.vocabulary.intern(columns.names[:PUBLISHED_NEIGHBOURS])
+        ids = columns.ids
+        if ids is None:
+            ids = self.vocabulary.intern(columns.names[:PUBLISHED_NEIGHBOURS])
         size = len(ids)
         self._plays[place] = columns.plays
         self._ids[place, :size] = ids
         self._weights[place, :size] = columns.weights[:size]
         self._sizes[place] = size
+
+    def keep(self, name: str, columns: RowColumns) -> None:
+        """Keep a row that this process owns: it is told of each change, so it never grows old.
+
+        `columns.ids` must be of this cache's vocabulary.
+        """
+        self.put_columns(name, columns, _ALWAYS)
+
+    def disown(self) -> None:
+        """Let all rows kept by `keep` be fetched again: some may have another owner now."""
+        for name, fetched_s in self._fetched_s.items():
+            if fetched_s == _ALWAYS:
+                self._fetched_s[name] = _NEVER
 
     def used_ids(self) -> list[NDArray[np.int32]]:
         """Every id this cache holds, for the vocabulary's sweep."""
@@ -117,3 +136,8 @@ class RowCache:
             grown[: len(self._slot_of)] = self._slot_of
             self._slot_of = grown
         return self._slot_of
+
+
+def _columns(row: bytes) -> RowColumns:
+    similar = decode_similar(row)
+    return RowColumns(similar.plays, similar.track_ids, np.array(similar.scores, np.int64))

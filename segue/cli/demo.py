@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from segue.cli.producing import RATE, limit_of, producer_of
+from segue.cli.producing import RATE, limit_of, producing
 from segue.clock import SystemClock
 from segue.config import Settings, load_settings
 from segue.demo.scene import Scene
@@ -92,7 +92,7 @@ async def _demo(scene: Scene, settings: Settings, *, workers: int, keep: bool) -
     console, clock = scene.console, scene.clock
     async with running_stack(settings, workers=workers, console=console, clock=clock) as stack:
         kafka = {"kafka_bootstrap": stack.endpoints.kafka_bootstrap}
-        producer = producer_of(settings.model_copy(update=kafka))
+        producer = producing(settings.model_copy(update=kafka))
         outcome = await scene.play(stack.endpoints, producer)
         console.print()
         console.print(summary_table(outcome))

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from segue.cli.producing import RATE, limit_of, producer_of
+from segue.cli.producing import RATE, limit_of, producing
 from segue.clock import SystemClock
 from segue.config import Settings, load_settings
 from segue.errors import SegueError
@@ -35,7 +35,8 @@ def feed(file: Path, rate: float, *, restart: bool) -> None:
     settings, console = load_settings(), Console(stderr=True)
     with console.status(f"looking through {file.name}"):
         log = open_log(file)
-    console.print(f"{file.name}: {log.rows:,} rows, times are {_UNITS[log.unit]}", highlight=False)
+    text = f"{file.name}: {log.rows:,} rows, times are {_UNITS[log.unit]}"
+    console.print(text, highlight=False, markup=False, soft_wrap=True)
     target = f"{settings.kafka_bootstrap} {settings.topic_prefix}"
     position = PositionFile(settings.data_dir, log.digest, target)
     if restart:
@@ -56,7 +57,7 @@ async def _feed(
     rate_per_s: float | None,
 ) -> BadRows:
     clock = SystemClock()
-    async with producer_of(settings) as producer:
+    async with producing(settings) as producer:
         pacer = Pacer(rate_per_s, clock)
         feeder = LogFeeder(log, producer, position=position, pacer=pacer, clock=clock)
         start = feeder.next_row

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import logging
 import math
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Final
 
 import click
@@ -10,7 +15,9 @@ import click
 from segue.client import PlayProducer
 from segue.config import Settings
 
-__all__ = ["RATE", "RateType", "limit_of", "producer_of"]
+__all__ = ["RATE", "RateType", "limit_of", "producing"]
+
+CLOSE_TIMEOUT_S: Final = 5.0
 
 
 class RateType(click.ParamType):
@@ -45,8 +52,23 @@ def limit_of(rate_per_s: float) -> float | None:
     return None if math.isinf(rate_per_s) else rate_per_s
 
 
-def producer_of(settings: Settings) -> PlayProducer:
-    """A producer for the cluster that the settings name, not yet started."""
+@asynccontextmanager
+async def producing(settings: Settings) -> AsyncIterator[PlayProducer]:
+    """A started producer for the cluster that the settings name. Raises Unavailable without it.
+
+    Closing takes 5 s at most: after a failure there may be plays left that nobody takes.
+    """
+    # What goes wrong is raised; aiokafka would also write it over the progress, 50 times a second.
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     options = settings.kafka_client_options()
     bootstrap = options.pop("bootstrap_servers")
-    return PlayProducer(bootstrap, topic_prefix=settings.topic_prefix, **options)
+    closing = AsyncExitStack()
+    producer = await closing.enter_async_context(
+        PlayProducer(bootstrap, topic_prefix=settings.topic_prefix, **options)
+    )
+    try:
+        yield producer
+    finally:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(CLOSE_TIMEOUT_S):
+                await closing.aclose()

@@ -8,7 +8,7 @@ import math
 import click
 from rich.console import Console
 
-from segue.cli.producing import RATE, limit_of, producer_of
+from segue.cli.producing import RATE, limit_of, producing
 from segue.clock import SystemClock
 from segue.config import load_settings
 from segue.sim.feeder import Limit, feed_simulated
@@ -66,7 +66,7 @@ async def _simulate(
     total = plays
     if total is None and seconds is not None and not math.isinf(rate):
         total = int(rate * seconds)
-    async with producer_of(load_settings()) as producer:
+    async with producing(load_settings()) as producer:
         end_s = None if seconds is None else clock.monotonic_s() + seconds
         with FeedProgress(console, clock, title="plays", total=total) as progress:
             fed = await feed_simulated(

@@ -141,7 +141,7 @@ class Settings(BaseSettings):
         0.25, gt=0, le=60, description="Time between commits of a stage that sends on to another."
     )
     sink_flush_interval_s: float = Field(
-        2.0, gt=0, le=60, description="Time between commits of a stage that is the last."
+        5.0, gt=0, le=60, description="Time between commits of a stage that is the last."
     )
     flush_records: int = Field(
         20_000, ge=1, description="Records applied after which a commit starts at once."

@@ -14,6 +14,9 @@ from schemas.outputs import RecommendationList, SimilarTracks, TrendingTracks
 __all__ = ["recommendation_table", "similar_table", "trend_table"]
 
 
+WEIGHT_UNIT = 2520
+
+
 def recommendation_table(found: RecommendationList) -> RenderableType:
     """A listener's `next` or `discover` list, best first."""
     table = _table(found.track_ids, found.scores, found.sources)
@@ -21,9 +24,10 @@ def recommendation_table(found: RecommendationList) -> RenderableType:
 
 
 def similar_table(found: SimilarTracks) -> RenderableType:
-    """The tracks similar to one, most similar first."""
-    table = _table(found.track_ids, found.scores)
-    return _titled(f"similar to {found.track_id}", table, found.at_ms, found.version)
+    """The tracks similar to one, most similar first; 1 is once played side by side."""
+    table = _table(found.track_ids, [weight / WEIGHT_UNIT for weight in found.scores])
+    title = f"similar to {found.track_id}, played {found.plays:,} times"
+    return _titled(title, table, found.at_ms, found.version)
 
 
 def trend_table(found: TrendingTracks) -> RenderableType:
@@ -51,5 +55,10 @@ def _table(
     for place, (track_id, score) in enumerate(zip(track_ids, scores, strict=True), start=1):
         source = () if sources is None else (Text(sources[place - 1]),)
         # Ids hold any characters, so they go in as Text: rich would read brackets as markup.
-        table.add_row(str(place), Text(track_id), f"{score:.4g}", *source)
+        table.add_row(str(place), Text(track_id), _figure(score), *source)
     return table
+
+
+def _figure(score: float) -> str:
+    """Four digits, or all of them where the score is a count."""
+    return f"{score:,}" if isinstance(score, int) else f"{score:,.4g}"

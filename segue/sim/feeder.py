@@ -6,12 +6,14 @@ acknowledged by then stays counted.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
 from schemas.events import PlayEvent
 from segue.clock import Clock
+from segue.errors import Unavailable
 from segue.sim.logfile import BATCH_ROWS, PlayLog
 from segue.sim.logrows import BadRows
 from segue.sim.pacer import CHUNK_MAX, Pacer
@@ -21,6 +23,8 @@ from segue.sim.simulator import Simulator
 __all__ = ["Limit", "LogFeeder", "PlaySink", "Report", "feed_simulated"]
 
 SAVE_INTERVAL_S: Final = 0.5
+STORE_TIMEOUT_S: Final = 20.0
+"""How long one chunk may take: an idempotent producer itself tries for ever."""
 
 Report = Callable[[int], None]
 """Called with the number of rows or plays done so far."""
@@ -68,8 +72,7 @@ async def feed_simulated(
     fed = 0
     while wanted := limit.left(fed, clock.monotonic_s()):
         count = await pacer.take(wanted)
-        await sink.send_many(simulator.batch(count, at_ms=clock.now_ms()))
-        await sink.flush()
+        await _store(sink, simulator.batch(count, at_ms=clock.now_ms()))
         fed += count
         report(fed)
     return fed
@@ -124,12 +127,25 @@ class LogFeeder:
         at = 0
         while at < len(plays):
             count = await self._pacer.take(len(plays) - at)
-            await self._sink.send_many(plays[at : at + count])
+            await _store(self._sink, plays[at : at + count])
             at += count
-        await self._sink.flush()
 
     def _save_if_due(self) -> None:
         now_s = self._clock.monotonic_s()
         if now_s - self._saved_s >= SAVE_INTERVAL_S:
             self._position.write(self._acked)
             self._saved_s = now_s
+
+
+async def _store(sink: PlaySink, plays: Sequence[PlayEvent]) -> None:
+    """Send plays and wait until they are stored. Raises Unavailable after 20 s."""
+    try:
+        async with asyncio.timeout(STORE_TIMEOUT_S):
+            await sink.send_many(plays)
+            await sink.flush()
+    except TimeoutError:
+        raise Unavailable(
+            f"Kafka did not store plays within {STORE_TIMEOUT_S:.0f} s",
+            what="kafka",
+            remedy="see whether it runs, then give the same command again",
+        ) from None

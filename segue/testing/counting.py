@@ -66,7 +66,7 @@ class CountStage:
     """A stage of counts; the first of the two sends its tracks on to the second."""
 
     publish_interval_s = 0.25
-    needs = ()
+    needs: tuple[str, ...] = ()
 
     def __init__(self, settings: Settings, name: str, inputs: str, changelog: str) -> None:
         self.name = name
@@ -89,7 +89,10 @@ class CountStage:
         state.sent.clear()
         return [Output(self._pairs, n, None, orjson.dumps(f)) for n, f in frames.items()]
 
-    async def publish(self, task: PartitionTask[CountState]) -> None:
+    def released(self, partition: int) -> None:
+        """Nothing is kept beside the state."""
+
+    async def publish(self, task: PartitionTask[CountState], *, complete: bool) -> None:
         """Nothing leaves for Redis."""
 
     async def everything(self, task: PartitionTask[CountState]) -> AsyncIterator[Values]:

@@ -62,13 +62,12 @@ return 1
 class Values:
     """Keys and values of one kind, to be written together."""
 
-    __slots__ = ("items", "kind", "ttl_s", "version_start")
+    __slots__ = ("items", "kind", "ttl_s")
 
     def __init__(self, kind: str, items: Sequence[tuple[str, bytes]], *, ttl_s: int) -> None:
         self.kind = kind
         self.items = items
         self.ttl_s = ttl_s
-        self.version_start = 0 if kind == "row" else VERSION_START
 
 
 class RedisSink:
@@ -164,7 +163,7 @@ class RedisSink:
         keys = [epoch, *(key for key, _ in chunk)]
         args: list[str | int | bytes] = [
             wanted,
-            values.version_start,
+            VERSION_START,
             values.ttl_s,
             *(value for _, value in chunk),
         ]

@@ -179,7 +179,7 @@ async def test_lists_are_read_as_workers_write_them(redis_url: str) -> None:
             await redis.set(key, raw)
         await redis.set(
             similar_key("track-1"),
-            encode_similar(VERSION, "track-1", at_ms=1, columns=(songs, scores)),
+            encode_similar(VERSION, "track-1", at_ms=1, plays=2, columns=(songs, [5040, 2520])),
         )
         await redis.set(
             trend_key("SE", "day"),

@@ -20,7 +20,6 @@ from schemas.frames import (
     split_pairs,
 )
 from schemas.outputs import format_version
-from schemas.row import RowColumns, decode_row, encode_row
 
 VERSION = format_version(1_795_383_600_000, 7)
 
@@ -218,43 +217,16 @@ def test_newer_frame_version_is_refused_by_name() -> None:
         decode_pairs(bytes(raw))
 
 
-@given(names, st.integers(0, (1 << 63) - 1), st.data())
-def test_row_comes_back_as_written(found: list[str], plays: int, data: st.DataObject) -> None:
-    weights = data.draw(st.lists(int64s, min_size=len(found), max_size=len(found)))
-    raw = encode_row(VERSION, RowColumns(plays, found, np.array(weights, np.int64)))
-    assert raw[:30] == VERSION.encode()
-    row = decode_row(raw)
-    assert (row.version, row.columns.plays, row.columns.names) == (VERSION, plays, found)
-    assert row.columns.weights.tolist() == weights
-
-
-def test_frame_or_row_cut_anywhere_is_refused() -> None:
+def test_frame_cut_anywhere_is_refused() -> None:
     one = np.ones(1, np.int32)
     pairs = PairsFrame(["ab", "cd"], one, one, one, one, np.ones(1, np.int64))
     trends = TrendCountsFrame("SE", ["ab", "cd"], one, np.ones(1, np.int64), one)
-    row = RowColumns(1, ["ab", "cd"], np.ones(2, np.int64))
     cases: list[tuple[bytes, Callable[[bytes], object]]] = [
         (encode_pairs(pairs), decode_pairs),
         (encode_trend_counts(trends), decode_trend_counts),
-        (encode_row(VERSION, row), decode_row),
     ]
     for raw, decode in cases:
         # The last name may lose its last letter unnoticed: lengths are not written.
         for length in range(len(raw) - 1):
             with pytest.raises(BadFrame):
                 decode(raw[:length])
-
-
-def test_row_without_neighbours_comes_back() -> None:
-    row = decode_row(encode_row(VERSION, RowColumns(3, [], np.zeros(0, np.int64))))
-    assert (row.columns.plays, row.columns.names, len(row.columns.weights)) == (3, [], 0)
-
-
-@settings(max_examples=400)
-@given(st.binary(max_size=80), st.booleans())
-def test_garbage_is_no_row_and_no_crash(raw: bytes, with_head: bool) -> None:
-    try:
-        row = decode_row((VERSION.encode() + b" \x01" if with_head else b"") + raw)
-    except BadFrame:
-        return
-    assert len(row.columns.names) == len(row.columns.weights)

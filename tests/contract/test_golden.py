@@ -33,7 +33,6 @@ from schemas.outputs import (
     encode_similar,
     encode_trending,
 )
-from schemas.row import RowColumns, decode_row, encode_row
 
 GOLDEN = Path(__file__).parents[2] / "schemas" / "golden" / "v1"
 VERSION = "1795383600000-0000000000001234"
@@ -84,9 +83,6 @@ TRENDS = TrendCountsFrame(
     bucket=np.array([29_923_060, 29_923_060, 29_923_061], np.int64),
     count=np.array([3, 1, 2], np.int32),
 )
-ROW = RowColumns(
-    plays=12, names=["トラック/42", "track-3"], weights=np.array([1 << 40, 2520], np.int64)
-)
 LIST = RecommendationList(
     version=VERSION,
     user_id="listener-1",
@@ -100,8 +96,9 @@ SIMILAR = SimilarTracks(
     version=VERSION,
     track_id="track-1",
     at_ms=1_795_383_612_400,
+    plays=12,
     track_ids=["track-3"],
-    scores=[0.75],
+    scores=[2520],
 )
 TRENDING = TrendingTracks(
     version=VERSION,
@@ -130,6 +127,7 @@ WRITERS: dict[str, Callable[[], bytes]] = {
         VERSION,
         SIMILAR.track_id,
         at_ms=SIMILAR.at_ms,
+        plays=SIMILAR.plays,
         columns=(SIMILAR.track_ids, SIMILAR.scores),
     ),
     "TrendingTracks.json": lambda: encode_trending(
@@ -142,7 +140,6 @@ WRITERS: dict[str, Callable[[], bytes]] = {
     "TopicRecord.json": lambda: encode_topic_record(TOPIC),
     "PairsFrame.bin": lambda: encode_pairs(PAIRS),
     "TrendCountsFrame.bin": lambda: encode_trend_counts(TRENDS),
-    "Row.bin": lambda: encode_row(VERSION, ROW),
 }
 
 
@@ -204,10 +201,3 @@ def test_golden_trend_counts_frame_is_read() -> None:
     assert frame.track.tolist() == [0, 1, 0]
     assert frame.bucket.tolist() == [29_923_060, 29_923_060, 29_923_061]
     assert frame.count.tolist() == [3, 1, 2]
-
-
-def test_golden_row_is_read() -> None:
-    row = decode_row(golden("Row.bin"))
-    assert (row.version, row.columns.plays) == (VERSION, 12)
-    assert row.columns.names == ROW.names
-    assert row.columns.weights.tolist() == [1 << 40, 2520]

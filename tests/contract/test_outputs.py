@@ -23,7 +23,7 @@ versions = st.tuples(st.integers(0, 10**13 - 1), st.integers(0, 10**16 - 1))
 VERSION = format_version(1_795_383_600_000, 7)
 VALUES = [
     encode_list(VERSION, "u", kind="next", at_ms=1, columns=(["t"], [0.5], ["similar"])),
-    encode_similar(VERSION, "t", at_ms=1, columns=(["t"], [0.5])),
+    encode_similar(VERSION, "t", at_ms=1, plays=3, columns=(["t"], [2520])),
     encode_trending(VERSION, "SE", window="day", at_ms=1, columns=(["t"], [0.5])),
 ]
 

@@ -19,12 +19,12 @@ from models.recommend.laws.driving import (
     restore,
     row_of,
 )
+from models.recommend.neighbours import RowColumns
 from models.recommend.reference import ReferenceRows, ReferenceTrend
 from models.recommend.trends import TrendState
 from models.recommend.vocabulary import Vocabulary
 from schemas.frames import PairsFrame
 from schemas.outputs import TrendWindow
-from schemas.row import RowColumns
 
 _HALF_LIVES: Final[dict[TrendWindow, int]] = {"hour": HOUR_HALF_LIFE, "day": DAY_HALF_LIFE}
 

@@ -182,6 +182,20 @@ async def test_a_log_keeps_the_stated_rate(tmp_path: Path) -> None:
     assert clock.passed_s == pytest.approx(6.0, rel=0.05)
 
 
+async def test_a_store_that_never_answers_is_unavailable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Silent(Store):
+        async def flush(self) -> None:
+            await asyncio.Event().wait()
+
+    monkeypatch.setattr("segue.sim.feeder.STORE_TIMEOUT_S", 0.05)
+    feeder = feeder_of(log_of(tmp_path, 10), Silent(), tmp_path)
+    with pytest.raises(Unavailable, match="did not store"):
+        await feeder.feed(lambda _: None)
+    assert feeder.next_row == 0
+
+
 def test_positions_differ_by_log_and_by_cluster(tmp_path: Path) -> None:
     paths = {
         PositionFile(tmp_path, digest, target).path

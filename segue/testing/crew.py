@@ -1,0 +1,161 @@
+"""Worker processes of a test: started, killed, stopped, frozen, and asked how they are."""
+
+from __future__ import annotations
+
+import asyncio
+import http.client
+import os
+import re
+import signal
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from segue.config import Settings
+from segue.local.ports import LOOPBACK, free_port
+from segue.local.state import WorkerEndpoint
+from segue.local.worker_process import SEGUE_COMMAND, Probe, WorkerProcess, worker_environment
+from segue.testing.waiting import eventually
+
+__all__ = ["Crew", "Worker"]
+
+START_S = 60.0
+
+
+class Worker:
+    """One worker process. It may be started again after it ended."""
+
+    def __init__(self, running: WorkerProcess) -> None:
+        self._running = running
+
+    @property
+    def name(self) -> str:
+        """What its log is called."""
+        return self._running.process.name
+
+    @property
+    def running(self) -> bool:
+        """Whether the process is there, frozen or not."""
+        return self._running.process.running
+
+    @property
+    def exit_code(self) -> int | None:
+        """What it ended with; negative: the signal."""
+        return self._running.process.exit_code
+
+    @property
+    def log(self) -> str:
+        """All that it wrote, from its first start on."""
+        return self._running.process.log_path.read_text(errors="replace")
+
+    async def start(self) -> None:
+        """Start it, or start it again."""
+        await self._running.start()
+
+    async def kill(self) -> None:
+        """SIGKILL: a crash."""
+        await self._running.process.kill()
+
+    async def stop(self, timeout_s: float = 20.0) -> int | None:
+        """SIGTERM; returns the exit code. SIGKILL after `timeout_s`."""
+        return await self._running.process.stop(timeout_s)
+
+    async def wait(self, timeout_s: float) -> int | None:
+        """Wait for its end; returns the exit code, None if it runs still."""
+        return await self._running.process.wait(timeout_s)
+
+    def freeze(self) -> None:
+        """SIGSTOP: it stands still and does not know it."""
+        self._running.process.signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """SIGCONT: it goes on as if nothing had happened."""
+        self._running.process.signal(signal.SIGCONT)
+
+    async def probe(self) -> Probe:
+        """Ask its health pages."""
+        return await self._running.probe()
+
+    async def ready(self) -> bool:
+        """Tell whether it says that it is ready; raises AssertionError when it has ended."""
+        assert self.running, f"{self.name} ended with {self.exit_code}: {self.log[-2000:]}"
+        return (await self.probe()).ready
+
+    async def metric(self, pattern: str) -> float:
+        """Return the sum of the samples whose name and labels match a regular expression."""
+        text = await asyncio.to_thread(_get, self._running.endpoint.web_port, "/metrics")
+        lines = (line.rpartition(" ") for line in text.splitlines() if not line.startswith("#"))
+        return sum(float(value) for name, _, value in lines if re.fullmatch(pattern, name))
+
+
+class Crew:
+    """Workers of one set of settings. Leaving the block kills those that are left."""
+
+    def __init__(
+        self, settings: Settings, directory: Path, *, command: Sequence[str] = SEGUE_COMMAND
+    ) -> None:
+        self.workers: list[Worker] = []
+        self._settings = settings
+        self._directory = directory
+        self._command = command
+
+    async def hire(self, count: int = 1, *, command: Sequence[str] | None = None) -> list[Worker]:
+        """Start more workers; returns them at once, not ready."""
+        hired = []
+        for _ in range(count):
+            number = len(self.workers)
+            running = WorkerProcess(
+                WorkerEndpoint(f"worker-{number}", self._settings.role, free_port()),
+                {**worker_environment(self._settings), **self._bytecode()},
+                log_path=self._directory / f"worker-{number}.log",
+                drain_timeout_s=self._settings.drain_timeout_s,
+                command=command or self._command,
+            )
+            hired.append(Worker(running))
+            self.workers.append(hired[-1])
+            await hired[-1].start()
+        return hired
+
+    async def all_ready(self, deadline_s: float = START_S) -> None:
+        """Wait until all that were hired are ready at the same time."""
+
+        async def ready() -> bool:
+            return all([await worker.ready() for worker in self.workers])
+
+        await eventually(ready, deadline_s, interval_s=0.1, claim="all workers are ready")
+
+    async def __aenter__(self) -> Self:
+        """Begin with nobody."""
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Kill all."""
+        for worker in self.workers:
+            await worker.kill()
+
+    def _bytecode(self) -> dict[str, str]:
+        """Let workers share compiled modules where the environment keeps Python from it.
+
+        Without them a start costs 2 CPU seconds more, and a kill loop would mostly compile.
+        """
+        if not os.environ.get("PYTHONDONTWRITEBYTECODE"):
+            return {}
+        return {
+            "PYTHONDONTWRITEBYTECODE": "",
+            "PYTHONPYCACHEPREFIX": str(self._directory.parent / "bytecode"),
+        }
+
+
+def _get(port: int, path: str) -> str:
+    connection = http.client.HTTPConnection(LOOPBACK, port, timeout=5.0)
+    try:
+        connection.request("GET", path)
+        return connection.getresponse().read().decode()
+    finally:
+        connection.close()

@@ -1,0 +1,103 @@
+"""Redis in memory: the handful of commands that `RedisSink` sends, and its two scripts.
+
+Its scripts are Python with the rules of the Lua ones; a test holds both to the same answers. It can
+be away (every command raises) and lose its data. Keys do not expire, but their lives are kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Protocol
+
+from redis.exceptions import ConnectionError as RedisConnectionError
+
+from schemas.outputs import VERSION_WIDTH
+from streams.sinks.redis import LOST, SWAP_SCRIPT, WRITE_SCRIPT
+
+__all__ = ["MemoryRedis"]
+
+
+class _Script(Protocol):
+    def __call__(self, *, keys: Sequence[str], args: Sequence[Any]) -> Awaitable[int]: ...
+
+
+async def _at_once(_: str) -> None:
+    """Take no time."""
+
+
+class MemoryRedis:
+    """A client and the server behind it. `point(name)` is awaited before and after each command."""
+
+    def __init__(self, point: Callable[[str], Awaitable[None]] = _at_once) -> None:
+        self.point = point
+        self.data: dict[str, bytes] = {}
+        self.ttl_s: dict[str, int] = {}
+        self.away = False
+
+    def lose(self) -> None:
+        """Forget everything, as a restart without its files does."""
+        self.data.clear()
+        self.ttl_s.clear()
+
+    def register_script(self, script: str) -> _Script:
+        """Return the double of one of the sink's scripts. Raises KeyError for any other."""
+        return {WRITE_SCRIPT: self._write, SWAP_SCRIPT: self._swap}[script]
+
+    async def get(self, key: str) -> bytes | None:
+        """GET."""
+        await self._reach("redis-get")
+        return self.data.get(key)
+
+    async def mget(self, keys: Sequence[str]) -> list[bytes | None]:
+        """MGET."""
+        await self._reach("redis-get")
+        return [self.data.get(key) for key in keys]
+
+    async def set(self, key: str, value: str | bytes, *, ex: int | None = None) -> bool:
+        """SET, with EX if given."""
+        await self._reach("redis-set")
+        self._put(key, _raw(value), ex)
+        return True
+
+    async def delete(self, *keys: str) -> int:
+        """DEL."""
+        await self._reach("redis-set")
+        return sum(self.data.pop(key, None) is not None for key in keys)
+
+    async def _write(self, *, keys: Sequence[str], args: Sequence[Any]) -> int:
+        await self._reach("redis-write")
+        epoch, start, ttl_s, *values = args
+        if epoch and self.data.get(keys[0]) != _raw(epoch):
+            return LOST
+        refused = 0
+        for key, value in zip(keys[1:], map(_raw, values), strict=True):
+            held = self.data.get(key, b"")[start : start + VERSION_WIDTH]
+            if held > value[start : start + VERSION_WIDTH]:
+                refused += 1
+            else:
+                self._put(key, value, ttl_s)
+        await self.point("redis-written")
+        return refused
+
+    async def _swap(self, *, keys: Sequence[str], args: Sequence[Any]) -> int:
+        await self._reach("redis-set")
+        (key,), (expected, wanted) = keys, args
+        if self.data.get(key) != _raw(expected):
+            return 0
+        self._put(key, _raw(wanted), None)
+        return 1
+
+    def _put(self, key: str, value: bytes, ttl_s: int | None) -> None:
+        self.data[key] = value
+        self.ttl_s.pop(key, None)
+        if ttl_s is not None:
+            self.ttl_s[key] = ttl_s
+
+    async def _reach(self, command: str) -> None:
+        await self.point(command)
+        if self.away:
+            raise RedisConnectionError("away")
+
+
+def _raw(value: str | bytes) -> bytes:
+    return value.encode() if isinstance(value, str) else value

@@ -1,0 +1,90 @@
+"""The state of all stages by name, as it must be equal between two runs."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from models.recommend.listeners import ListenerSnapshot, ListenerState
+from models.recommend.neighbours import NeighbourState
+from models.recommend.trends import TrendState
+from segue.testing.memory_log import MemoryLog
+from streams.stage import Stage
+from streams.tasks import TaskGroup
+
+__all__ = ["State", "live_state", "restored_state"]
+
+
+@dataclass(slots=True)
+class State:
+    """Listeners, plays and rows of tracks, and plays per market. Nothing is in two partitions.
+
+    Decayed scores are fractions whose last digit depends on the order of adding, so they are kept
+    beside: `trend_scores` is left out of comparisons.
+    """
+
+    listeners: dict[str, ListenerSnapshot] = field(default_factory=dict)
+    plays: Counter[str] = field(default_factory=Counter)
+    rows: dict[tuple[str, str], int] = field(default_factory=dict)
+    trends: Counter[tuple[str, str]] = field(default_factory=Counter)
+    trend_scores: dict[tuple[str, str], float] = field(default_factory=dict, compare=False)
+
+    def add(self, state: Any) -> None:
+        """Add the state of one partition of any stage."""
+        if isinstance(state, ListenerState):
+            self._add_listeners(state)
+        elif isinstance(state, NeighbourState):
+            self._add_rows(state)
+        else:
+            assert isinstance(state, TrendState)
+            self._add_trends(state)
+
+    def _add_listeners(self, state: ListenerState) -> None:
+        for slot in state.all_slots():
+            user = state.user_id(slot)
+            known = state.snapshot(user)
+            assert known is not None, "it has a slot"
+            assert user not in self.listeners, f"{user} is in two partitions"
+            self.listeners[user] = known
+
+    def _add_rows(self, state: NeighbourState) -> None:
+        state.mark_all_published_dirty()
+        for track, _ in state.drain_published(len(state)):
+            row = state.row(track)
+            assert row is not None, "it was just drained"
+            assert track not in self.plays, f"{track} is in two partitions"
+            self.plays[track] = row.plays
+            for name, weight in zip(row.names, row.weights.tolist(), strict=True):
+                self.rows[track, name] = weight
+
+    def _add_trends(self, state: TrendState) -> None:
+        for market in state.markets:
+            names, scores = state.trending(market, "day", len(state))
+            for name, score in zip(names, scores.tolist(), strict=True):
+                assert (market, name) not in self.trends, f"{market} is in two partitions"
+                self.trends[market, name] = state.plays(market, name)
+                self.trend_scores[market, name] = score
+
+
+def live_state(workers: Iterable[Sequence[TaskGroup[Any]]]) -> State:
+    """Return what open tasks hold."""
+    found = State()
+    for groups in workers:
+        for group in groups:
+            for task in group.open_tasks():
+                found.add(task.state)
+    return found
+
+
+def restored_state(stages: Iterable[Stage[Any]], log: MemoryLog, partitions: int) -> State:
+    """Return what a worker would restore that started now."""
+    found = State()
+    for stage in stages:
+        for number in range(partitions):
+            state = stage.new_state(number)
+            for key, value in log.last_values(stage.changelog, number).items():
+                state.restore(key, value)
+            found.add(state)
+    return found

@@ -1,0 +1,162 @@
+"""What must be known after the plays of a log: recomputed from the log, by the rules as written.
+
+One event at a time, in the order of the log. The product sorts a batch by time, so the two agree
+where each listener's events come in the order of their time, which `segue.testing.load` sees to
+(and a late play comes so late that no batch holds it with an earlier one).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from hashlib import blake2b
+from typing import Any
+from zlib import crc32
+
+from aiokafka.partitioner import murmur2
+
+from schemas.registry import FEEDBACK, PLAYS
+from segue.config import Settings
+from segue.testing.wire import ListenerFacts, RowFacts, read_events
+
+__all__ = ["Truth", "home_of"]
+
+RECENT, HEARD, BLOCKED, CONTEXT = 50, 256, 256, 10
+DAY_MS = 86_400_000
+REQUEUED = "segue-requeued"
+
+
+def home_of(key: str, partitions: int) -> int:
+    """Return the partition of a key, as Kafka's own partitioner chooses it."""
+    return int((murmur2(key.encode()) & 0x7FFFFFFF) % partitions)
+
+
+def hash64(text: str) -> int:
+    """Return the hash that stands for an id: 64 bits of BLAKE2b, signed."""
+    return int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "little", signed=True)
+
+
+class Truth:
+    """Everything that follows from the logs of plays and feedback.
+
+    `bad` holds (topic, partition, offset) of what cannot be read; `strays` the ids of events that
+    arrived in another partition than their own; `arrivals` those in their own.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.listeners: dict[str, ListenerFacts] = {}
+        self.rows: dict[str, RowFacts] = {}
+        self.trends: Counter[tuple[str, str]] = Counter()
+        self.minutes: dict[str, Counter[tuple[str, int]]] = {}
+        self.outcomes: Counter[str] = Counter()
+        self.bad: set[tuple[str, int, int]] = set()
+        self.strays: Counter[str] = Counter()
+        self.arrivals: Counter[str] = Counter()
+        self.ends: dict[tuple[str, int], int] = {}
+        self._settings = settings
+        self._names = {spec.topic(settings.topic_prefix): spec.name for spec in (PLAYS, FEEDBACK)}
+
+    def add(
+        self, records: Iterable[Any], until: Mapping[tuple[str, int], int] | None = None
+    ) -> None:
+        """Learn a topic's records, those below the offsets in `until` if that is given."""
+        for record in records:
+            place = (record.topic, record.partition)
+            if until is None or record.offset < until[place]:
+                self._add(record)
+                self.ends[place] = record.offset + 1
+
+    def _add(self, record: Any) -> None:
+        kind = self._names[record.topic]
+        events = read_events(record.value, kind, self._settings.message_bytes_max)
+        time_ms = "started_at_ms" if kind == "plays" else "at_ms"
+        latest_ms = record.timestamp + DAY_MS
+        if events is None or any(event[time_ms] > latest_ms for event in events):
+            self.bad.add((record.topic, record.partition, record.offset))
+            return
+        exempt = any(name == REQUEUED for name, _ in record.headers)
+        for event in events:
+            if home_of(event["user_id"], self._settings.partitions) != record.partition:
+                self.strays[event["event_id"]] += 1
+                continue
+            self.arrivals[event["event_id"]] += 1
+            if kind == "plays":
+                self.outcomes[self._play(event, exempt=exempt)] += 1
+            else:
+                self.outcomes[self._feedback(event)] += 1
+
+    def _play(self, play: dict[str, Any], *, exempt: bool) -> str:
+        listener = self.listeners.setdefault(play["user_id"], ListenerFacts())
+        event = hash64(play["event_id"])
+        if event in listener.events:
+            return "duplicate"
+        track, started_ms = play["track_id"], play["started_at_ms"]
+        listener.events = [event, *listener.events][: self._settings.dedupe_window]
+        listener.plays += 1
+        self._row(track).plays += 1
+        heard = crc32(track.encode())
+        listener.heard = [heard, *(h for h in listener.heard if h != heard)][:HEARD]
+        early = _is_early(play)
+        if not early:
+            self._trend(play)
+        if started_ms < listener.newest_ms - self._settings.lateness_ms and not exempt:
+            return "late"
+        listener.newest_ms = max(listener.newest_ms, started_ms)
+        listener.last_track = track
+        listener.market = play.get("market") or listener.market
+        if early:
+            return "skipped"
+        self._join_session(listener, play)
+        return "applied"
+
+    def _join_session(self, listener: ListenerFacts, play: dict[str, Any]) -> None:
+        track, started_ms = play["track_id"], play["started_at_ms"]
+        name = play.get("session_id")
+        session = (hash64(name) or 1) if name is not None else 0
+        if session and listener.session:
+            same = session == listener.session
+        else:
+            same = abs(started_ms - listener.last_ms) <= self._settings.session_gap_ms
+        context = listener.recent[: listener.context] if same else []
+        for distance, other in enumerate(context, start=1):
+            if other != track:
+                self._weigh(track, other, 2520 // distance)
+                self._weigh(other, track, 2520 // distance)
+        listener.recent = [track, *listener.recent][:RECENT]
+        listener.context = min(len(context) + 1, CONTEXT)
+        listener.session = session
+        listener.last_ms = started_ms
+
+    def _feedback(self, event: dict[str, Any]) -> str:
+        known = self.listeners.get(event["user_id"])
+        blocked = known.blocked if known else []
+        if (event["track_id"] in blocked) == (event["kind"] == "block_track"):
+            return "duplicate"
+        listener = self.listeners.setdefault(event["user_id"], ListenerFacts())
+        if event["kind"] == "block_track":
+            listener.blocked = [*blocked, event["track_id"]][-BLOCKED:]
+        else:
+            listener.blocked = [track for track in blocked if track != event["track_id"]]
+        return "applied"
+
+    def _trend(self, play: dict[str, Any]) -> None:
+        for market in {"world", play.get("market") or "world"}:
+            self.trends[market, play["track_id"]] += 1
+            minutes = self.minutes.setdefault(market, Counter())
+            minutes[play["track_id"], play["started_at_ms"] // 60_000] += 1
+
+    def _weigh(self, left: str, right: str, weight: int) -> None:
+        weights = self._row(left).weights
+        weights[right] = weights.get(right, 0) + weight
+        assert len(weights) <= 100, "the load keeps rows below the limit, where order is nothing"
+
+    def _row(self, track: str) -> RowFacts:
+        return self.rows.setdefault(track, RowFacts())
+
+
+def _is_early(play: dict[str, Any]) -> bool:
+    if play["end_reason"] == "error":
+        return True
+    played_ms, duration_ms = play["played_ms"], play["duration_ms"]
+    half_ms = duration_ms / 2 if duration_ms else 30_000
+    return bool(play["end_reason"] == "skipped" and played_ms < min(30_000, half_ms))

@@ -1,0 +1,43 @@
+"""Workers are killed, stopped and joined by others under load, and every count stays exact."""
+
+import pytest
+
+from segue.config import Settings
+from segue.testing.crew import Crew
+from segue.testing.killing import kill_at_random
+from segue.testing.load import Load
+from segue.testing.logs import committed_positions
+from segue.testing.verify import assert_exact, state_faults, truth_of
+
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
+
+
+async def test_ten_kills_under_load_lose_and_double_nothing(settings: Settings, crew: Crew) -> None:
+    await crew.hire(2)
+    await crew.all_ready()
+    async with Load(settings, seed=1) as load:
+        await kill_at_random(crew, kills=10, seed=1)
+    truth = await assert_exact(settings, deadline_s=90)
+    assert truth.outcomes["applied"] > load.sent / 2
+    for outcome in ("duplicate", "skipped", "late"):
+        assert truth.outcomes[outcome] > 0, outcome
+    assert truth.bad
+    assert truth.strays
+
+
+async def test_when_all_die_at_once_state_is_that_of_the_committed_offsets(
+    settings: Settings, crew: Crew
+) -> None:
+    await crew.hire(2)
+    await crew.all_ready()
+    async with Load(settings, seed=2, rate_per_s=2000):
+        for worker in crew.workers:
+            await worker.kill()
+            await worker.start()
+        await crew.all_ready()
+        for worker in crew.workers:
+            await worker.kill()
+    committed = await committed_positions(settings)
+    truth = await truth_of(settings, until=committed)
+    assert truth.outcomes["applied"] > 0
+    assert await state_faults(settings, truth, ["listeners"]) == []

@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from models.recommend import NeighbourState, RowCache, RowColumns, Vocabulary
+from schemas.frames import PairsFrame
+from schemas.outputs import encode_similar, format_version
+
+VERSION = format_version(1, 2)
+
+
+def row(plays: int, **weights: int) -> bytes:
+    columns = ([*weights], [*weights.values()])
+    return encode_similar(VERSION, "of no matter here", at_ms=0, plays=plays, columns=columns)
+
+
+def held(cache: RowCache, track: str) -> tuple[int, dict[str, int]] | None:
+    source, names = cache.source, cache.vocabulary.names
+    place = int(source.slot_of[cache.vocabulary.find(track)]) - 1
+    if place < 0:
+        return None
+    size = source.sizes[place]
+    entries = zip(source.ids[place, :size], source.weights[place, :size], strict=True)
+    return int(source.plays[place]), {names[i]: int(weight) for i, weight in entries}
+
+
+def test_a_row_is_missing_until_put_and_again_after_its_time() -> None:
+    cache = RowCache(Vocabulary(), ttl_s=0.25)
+    assert cache.missing(["a", "b"], 10.0) == ["a", "b"]
+    cache.put("a", row(3, x=5, y=2), 10.0)
+    cache.put("b", None, 10.0)
+    assert cache.missing(["a", "b"], 10.24) == []
+    assert cache.missing(["a", "b"], 10.25) == ["a", "b"]
+    assert held(cache, "a") == (3, {"x": 5, "y": 2})
+    assert held(cache, "b") == (0, {})
+
+
+def test_the_same_bytes_again_only_renew_the_time() -> None:
+    cache = RowCache(Vocabulary(), ttl_s=1.0)
+    cache.put("a", row(3, x=5), 0.0)
+    cache.put("a", row(3, x=5), 1.0)
+    assert cache.missing(["a"], 1.5) == []
+    assert held(cache, "a") == (3, {"x": 5})
+
+
+def test_a_changed_row_replaces_the_old_one() -> None:
+    cache = RowCache(Vocabulary())
+    cache.put("a", row(3, x=5, y=2), 0.0)
+    cache.put("a", row(4, z=9), 1.0)
+    assert held(cache, "a") == (4, {"z": 9})
+    cache.put_columns("a", RowColumns(5, ["w"], np.array([1], np.int64)), 2.0)
+    cache.put("a", None, 3.0)
+    found = held(cache, "a")
+    assert found is not None and found[1] == {}
+
+
+def test_the_row_that_came_longest_ago_makes_place() -> None:
+    cache = RowCache(Vocabulary(), rows_max=2)
+    for name in "abc":
+        cache.put(name, row(1, x=1), 0.0)
+    assert len(cache) == 2
+    assert held(cache, "a") is None
+    assert held(cache, "c") == (1, {"x": 1})
+    assert cache.missing("abc", 0.1) == ["a"]
+
+
+def test_rows_survive_a_sweep_of_the_vocabulary() -> None:
+    vocabulary = Vocabulary(limit=1)
+    cache = RowCache(vocabulary)
+    cache.put("a", row(1, x=1), 0.0)
+    vocabulary.intern([f"waste{i}" for i in range(100)])
+    cache.put("b", row(2, y=2), 0.0)
+    assert (held(cache, "a"), held(cache, "b")) == ((1, {"x": 1}), (2, {"y": 2}))
+    assert len(vocabulary) == 5
+
+
+def test_damaged_bytes_are_refused() -> None:
+    cache = RowCache(Vocabulary())
+    with pytest.raises(ValueError):  # whatever the decoder says
+        cache.put("a", b"nonsense", 0.0)
+    assert len(cache) == 0
+
+
+def test_a_row_of_this_process_never_grows_old_until_it_may_have_another_owner() -> None:
+    vocabulary = Vocabulary()
+    rows, cache = NeighbourState(vocabulary), RowCache(vocabulary)
+    one, two = np.array([0], np.int32), np.array([1], np.int32)
+    rows.learn(PairsFrame(["a", "x"], one, one + 3, one, two, np.array([7], np.int64)))
+    for track, columns in rows.drain_published(9):
+        cache.keep(track, columns)
+    assert held(cache, "a") == (3, {"x": 7})
+    assert cache.missing(["a"], 1e9) == []
+    cache.put("b", row(1, y=1), 1e9)
+    cache.disown()
+    assert cache.missing(["a", "b"], 1e9) == ["a"]
