@@ -8,6 +8,7 @@ from agents import feedback, pairs, plays, trend_counts
 from agents.deps import Deps
 from agents.listeners import ListenersStage
 from agents.lists import ListWriter
+from agents.pairs import NeighboursStage
 from models.recommend.recommender import Recommender
 from models.recommend.rowcache import RowCache
 from models.recommend.vocabulary import Vocabulary
@@ -25,10 +26,11 @@ def register_all(app: SegueApp, deps: Deps) -> None:
     vocabulary = Vocabulary(limit=settings.vocabulary_max)
     rows = RowCache(vocabulary, ttl_s=settings.row_cache_ttl_s)
     recommender = Recommender(vocabulary, rows, list_length=settings.list_length)
-    lists = ListWriter(recommender, rows, deps)
+    neighbours = TaskGroup(NeighboursStage(vocabulary, deps), app=app, settings=settings)
+    lists = ListWriter(recommender, rows, neighbours, deps)
     listeners = TaskGroup(ListenersStage(vocabulary, lists, deps), app=app, settings=settings)
-    app.groups.append(listeners)
+    app.groups += [listeners, neighbours]
     plays.register(app, deps, listeners, lists)
     feedback.register(app, deps, listeners, lists)
-    pairs.register(app, deps, vocabulary, rows)
+    pairs.register(app, deps, neighbours)
     trend_counts.register(app, deps, vocabulary)

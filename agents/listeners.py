@@ -7,7 +7,7 @@ from agents.lists import ListWriter
 from models.recommend.listeners import ListenerLimits, ListenerState
 from models.recommend.vocabulary import Vocabulary
 from schemas.frames import encode_trend_counts, split_pairs
-from schemas.murmur2 import partition_of
+from schemas.murmur2 import partition_of_name
 from schemas.registry import FEEDBACK, LISTENERS_CHANGELOG, PAIRS, PLAYS, TREND_COUNTS
 from streams.sinks.redis import Values
 from streams.stage import Output
@@ -65,9 +65,6 @@ class ListenersStage:
             for frame in state.drain_trend_counts()
         ]
 
-    def released(self, partition: int) -> None:
-        """Nothing is kept beside the state."""
-
     async def publish(self, task: PartitionTask[ListenerState], *, complete: bool) -> None:
         """See about every second whether Redis still holds the lists."""
         now_s = self._deps.clock.monotonic_s()
@@ -83,4 +80,4 @@ class ListenersStage:
             yield await self._lists.make(task, chunk, task.version_offset)
 
     def _track_partition(self, name: str) -> int:
-        return partition_of(name.encode(), self._deps.settings.partitions)
+        return partition_of_name(name, self._deps.settings.partitions)

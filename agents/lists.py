@@ -4,8 +4,10 @@ from collections.abc import Sequence
 
 from agents.deps import Deps
 from models.recommend.listeners import ListenerState
+from models.recommend.neighbours import NeighbourState
 from models.recommend.recommender import Recommender
 from models.recommend.rowcache import RowCache
+from schemas.murmur2 import partition_of_name
 from schemas.outputs import (
     WORLD,
     decode_trending,
@@ -16,6 +18,7 @@ from schemas.rediskeys import discover_key, next_key, similar_key, trend_key
 from segue.telemetry.logs import get_logger
 from streams.sinks.redis import Values
 from streams.task import PartitionTask
+from streams.tasks import TaskGroup
 from streams.unit import Unit
 
 __all__ = ["ListWriter"]
@@ -31,8 +34,15 @@ class ListWriter:
     Idempotent by key and version: the same state at the same offset writes the same again.
     """
 
-    def __init__(self, recommender: Recommender, rows: RowCache, deps: Deps) -> None:
+    def __init__(
+        self,
+        recommender: Recommender,
+        rows: RowCache,
+        neighbours: TaskGroup[NeighbourState],
+        deps: Deps,
+    ) -> None:
         self._recommender, self._rows, self._deps = recommender, rows, deps
+        self._neighbours = neighbours
         self._trends_due_s: dict[str, float] = {}
 
     async def write(self, unit: Unit[ListenerState], slots: Sequence[int]) -> None:
@@ -61,7 +71,7 @@ class ListWriter:
         """Bring the rows that these lists need into the cache, unless they are fresh there."""
         now_s = self._deps.clock.monotonic_s()
         wanted = self._recommender.context_tracks(task.state, slots)
-        missing = self._rows.missing(wanted, now_s)
+        missing = self._take_own(self._rows.missing(wanted, now_s), now_s)
         found = await self._deps.sink.read([similar_key(name) for name in missing], task)
         unreadable = 0
         for name, raw in zip(missing, found, strict=True):
@@ -72,6 +82,21 @@ class ListWriter:
                 self._rows.put(name, None, now_s)
         if unreadable:
             logger.warning("rows_unreadable", count=unreadable)
+
+    def _take_own(self, names: Sequence[str], now_s: float) -> list[str]:
+        """Take the rows that this worker holds itself; returns the names of the others."""
+        own: dict[int, list[str]] = {}
+        others: list[str] = []
+        held = {task.partition: task.state for task in self._neighbours.open_tasks()}
+        for name in names:
+            partition = partition_of_name(name, self._deps.settings.partitions)
+            if partition in held:
+                own.setdefault(partition, []).append(name)
+            else:
+                others.append(name)
+        for partition, tracks in own.items():
+            self._rows.put_own(tracks, held[partition].top(tracks), now_s)
+        return others
 
     async def _fetch_trends(self, task: PartitionTask[ListenerState], slots: Sequence[int]) -> None:
         """Read the trends of these listeners' markets again about every second."""

@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator, Iterable
 from agents.deps import Deps
 from agents.frames import apply_frames
 from models.recommend.neighbours import NeighbourState, RowColumns
-from models.recommend.rowcache import RowCache
 from models.recommend.vocabulary import Vocabulary
 from schemas.frames import decode_pairs
 from schemas.outputs import encode_similar, format_version
@@ -29,21 +28,21 @@ PUBLISH_SHARE_S = 0.01  # of each interval and partition, so that plays have the
 class NeighboursStage:
     """Fits `streams.stage.Stage`. Rows reach Redis coalesced, and before they are committed.
 
-    The lists made in this process see a changed row at once, those of other workers as soon as it
-    is in Redis: within `row_publish_interval_s` while the machine keeps up. Under more load than
-    that, rows wait longer, the longest waiting first, but never past the commit.
+    Lists made in this process read its rows from the state, those of other workers from Redis:
+    there a change is seen within `row_publish_interval_s` while the machine keeps up. Under more
+    load than that, rows wait longer, the longest waiting first, but never past the commit.
     """
 
     name = "neighbours"
     needs: tuple[str, ...] = ()
 
-    def __init__(self, vocabulary: Vocabulary, rows: RowCache, deps: Deps) -> None:
+    def __init__(self, vocabulary: Vocabulary, deps: Deps) -> None:
         settings = deps.settings
         self.inputs = (PAIRS.topic(settings.topic_prefix),)
         self.changelog = NEIGHBOURS_CHANGELOG.topic(settings.topic_prefix)
         self.flush_interval_s = settings.sink_flush_interval_s
         self.publish_interval_s = settings.row_publish_interval_s
-        self._vocabulary, self._rows, self._deps = vocabulary, rows, deps
+        self._vocabulary, self._deps = vocabulary, deps
         self._verified_s: dict[int, float] = {}
 
     def new_state(self, partition: int) -> NeighbourState:
@@ -54,10 +53,6 @@ class NeighboursStage:
         """Nothing goes on from here but rows."""
         return []
 
-    def released(self, partition: int) -> None:
-        """Another worker may own these rows now: they are read from Redis again."""
-        self._rows.disown()
-
     async def publish(self, task: PartitionTask[NeighbourState], *, complete: bool) -> None:
         """Write rows that changed; about every second see whether Redis holds the others."""
         clock_s = self._deps.clock.monotonic_s
@@ -66,8 +61,6 @@ class NeighboursStage:
             self._verified_s[task.partition] = started_s
             await self._deps.sink.verify(task)
         while rows := task.state.drain_published(ROWS_AT_ONCE):
-            for track, columns in rows:
-                self._rows.keep(track, columns)
             await self._deps.sink.write(task, self._values(task, rows))
             if not complete and clock_s() - started_s > PUBLISH_SHARE_S:
                 return
@@ -95,14 +88,10 @@ class NeighboursStage:
         return Values("similar", items, ttl_s=self._deps.settings.row_ttl_s)
 
 
-def register(app: SegueApp, deps: Deps, vocabulary: Vocabulary, rows: RowCache) -> None:
+def register(app: SegueApp, deps: Deps, neighbours: TaskGroup[NeighbourState]) -> None:
     """Register the agent `pairs`. Exactly once by the task's transaction; rows are versioned."""
-    settings = deps.settings
-    stage = NeighboursStage(vocabulary, rows, deps)
-    neighbours = TaskGroup(stage, app=app, settings=settings)
-    app.groups.append(neighbours)
 
-    @app.agent(app.batches(stage.inputs[0]), name="pairs", concurrency=1)
+    @app.agent(app.batches(neighbours.stage.inputs[0]), name="pairs", concurrency=1)
     async def pairs(batches: Batches) -> AsyncIterator[dict[str, int]]:
         async for batch in batches:
             yield await apply_frames(neighbours, batch, decode_pairs, agent="pairs", deps=deps)

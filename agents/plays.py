@@ -1,6 +1,6 @@
 """Plays: each one changes its listener, the pairs of its session, and at once the lists."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from time import time
 
 from agents.deps import Deps
@@ -49,20 +49,23 @@ def register(
                     _count_hits(before, unit.state.tally)
                     await lists.write(unit, learned.touched)
                     outcomes = learned.tally() | taken.tally()
+                    _observe_latency(batch, taken.events)
+            for outcome, count in outcomes.items():
+                metrics.EVENTS.labels("plays", outcome).inc(count)
             if outcomes:
-                _count(batch, outcomes)
                 await pause_if_flooded(listeners, batch, intake, deps)
             yield outcomes
 
 
-def _count(batch: Batch, outcomes: dict[str, int]) -> None:
-    for outcome, count in outcomes.items():
-        metrics.EVENTS.labels("plays", outcome).inc(count)
-    now_s = time()
-    step = max(1, len(batch.records) // LATENCY_SAMPLES)
-    observe = metrics.PLAY_TO_LIST.labels("append").observe
-    for record in batch.records[::step]:
-        observe(max(0.0, now_s - record.timestamp / 1000))
+def _observe_latency(batch: Batch, plays: Sequence[PlayEvent]) -> None:
+    """Note how long after their end on the device, and in Kafka, plays are in their lists."""
+    now_ms = time() * 1000
+    for record in batch.records[:: max(1, len(batch.records) // LATENCY_SAMPLES)]:
+        waited_ms = now_ms - record.timestamp
+        metrics.PLAY_TO_LIST.labels("append").observe(max(0.0, waited_ms / 1000))
+    for play in plays[:: max(1, len(plays) // LATENCY_SAMPLES)]:
+        waited_ms = now_ms - play.started_at_ms - play.played_ms
+        metrics.PLAY_TO_LIST.labels("event").observe(max(0.0, waited_ms / 1000))
 
 
 def _count_hits(before: Tally, after: Tally) -> None:

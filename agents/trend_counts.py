@@ -48,9 +48,6 @@ class TrendsStage:
         """Nothing goes on from here but trends."""
         return []
 
-    def released(self, partition: int) -> None:
-        """Nothing is kept beside the state."""
-
     async def publish(self, task: PartitionTask[TrendState], *, complete: bool) -> None:
         """Write the trends that changed; see whether Redis holds the others."""
         now_s = self._deps.clock.monotonic_s()

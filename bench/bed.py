@@ -7,10 +7,9 @@ dies with this process.
 from __future__ import annotations
 
 import asyncio
-import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,23 +76,25 @@ class Bed:
             command=command,
         )
 
-    async def python(self, module: str, *arguments: str, timeout_s: float) -> str:
-        """Run `python -m MODULE` to its end. Returns its last line; raises RuntimeError if it
-        failed or took longer."""
-        return await self.program([sys.executable, "-m", module, *arguments], timeout_s=timeout_s)
+    async def program(
+        self, argv: Sequence[str], *, timeout_s: float, env: Mapping[str, str] | None = None
+    ) -> str:
+        """Run a program of bench to its end. Returns its result, a line of JSON.
 
-    async def program(self, argv: Sequence[str], *, timeout_s: float) -> str:
-        """Run a command as `python` does."""
+        Raises RuntimeError, with the end of what it said, if it failed or took too long.
+        """
         log_path = self.directory / f"program-{time.monotonic_ns()}.log"
         process = ManagedProcess("program", argv, log_path=log_path)
-        process.start()
+        process.start(env)
         try:
             code = await process.wait(timeout_s)
         finally:
             await process.kill()
-        if code != 0:
+        said = log_path.read_text(encoding="utf-8").splitlines()
+        results = [line for line in said if line.startswith('{"events"')]
+        if code != 0 or not results:
             raise RuntimeError(f"{' '.join(argv)} ended with {code}: {process.log_tail(5)}")
-        return process.log_tail()
+        return results[-1]
 
 
 @asynccontextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
@@ -19,6 +20,7 @@ __all__ = ["Measure", "run_benchmarks"]
 Measure = Callable[[Bed, Plan, Say], Awaitable[list[Figure]]]
 
 RUNS = 3
+TABLE_WIDTH = 140
 
 
 def run_benchmarks(doc: str | None, measures: Sequence[tuple[str, Measure]]) -> None:
@@ -29,7 +31,8 @@ def run_benchmarks(doc: str | None, measures: Sequence[tuple[str, Measure]]) -> 
     parser.add_argument("--runs", type=int, help=f"how often to measure (default {RUNS})")
     arguments = parser.parse_args()
     plan = Plan(arguments.runs or (1 if arguments.quick else RUNS), arguments.quick)
-    console = Console(soft_wrap=not Console().is_terminal)
+    console = Console() if Console().is_terminal else Console(width=TABLE_WIDTH)
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # new topics have no leader at first
     begin_s = time.monotonic()
 
     def say(text: str) -> None:
@@ -48,5 +51,9 @@ async def _run(measures: Sequence[tuple[str, Measure]], plan: Plan, say: Say) ->
     say("starting a private Kafka and Redis")
     async with test_bed() as bed:
         for name, measure in measures:
-            figures += await measure(bed, plan, lambda text, name=name: say(f"{name}: {text}"))
+            figures += await measure(bed, plan, _named(say, name))
     return figures
+
+
+def _named(say: Say, name: str) -> Say:
+    return lambda text: say(f"{name}: {text}")

@@ -28,6 +28,10 @@ class Plan:
         """Return how many events to use where a full run uses `count`."""
         return max(1000, count // 10) if self.quick else count
 
+    def size_s(self, seconds: float) -> float:
+        """Return how long to measure where a full run takes `seconds`."""
+        return seconds / 5 if self.quick else seconds
+
 
 @dataclass(frozen=True, slots=True)
 class Peer:

@@ -48,28 +48,26 @@ def target_text(figure: Figure) -> str:
 
 def figure_table(figures: Sequence[Figure]) -> Table:
     """Return the table: number, median, target, peer, ratio, runs."""
-    table = Table(show_lines=False, expand=False)
-    for title in ("number", "unit"):
-        table.add_column(title, overflow="fold")
+    table = Table(expand=False)
+    table.add_column("number", overflow="fold", min_width=28)
     for title in ("median", "target"):
         table.add_column(title, justify="right", no_wrap=True)
-    table.add_column("peer", overflow="fold")
+    table.add_column("peer", overflow="fold", min_width=12)
     for title in ("peer's", "ratio"):
         table.add_column(title, justify="right", no_wrap=True)
-    table.add_column("runs", justify="right")
+    table.add_column("runs", justify="right", no_wrap=True)
     table.add_column("", no_wrap=True)
     marks = {True: "reached", False: "MISSED", None: ""}
     for figure in figures:
         peer, ratio = figure.peer, figure.ratio
         table.add_row(
-            figure.name,
-            figure.unit,
+            f"{figure.name}, {figure.unit}",
             number(figure.median),
             target_text(figure),
             peer.name if peer else "",
             number(peer.median) if peer else "",
             "" if ratio is None else f"{number(ratio)} ×",
-            f"{len(figure.runs)}: {number(min(figure.runs))} to {number(max(figure.runs))}",
+            f"{len(figure.runs)}: {number(min(figure.runs))}-{number(max(figure.runs))}",
             marks[figure.reached],
         )
     return table

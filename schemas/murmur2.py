@@ -8,13 +8,15 @@ bits, with the seed Kafka uses.
 from __future__ import annotations
 
 import struct
+from functools import lru_cache
 from typing import Final
 
-__all__ = ["murmur2", "partition_of"]
+__all__ = ["murmur2", "partition_of", "partition_of_name"]
 
 _SEED: Final = 0x9747B28C
 _M: Final = 0x5BD1E995
 _MASK: Final = 0xFFFFFFFF
+_NAMES_REMEMBERED: Final = 1 << 18
 
 
 def murmur2(data: bytes) -> int:
@@ -38,3 +40,9 @@ def murmur2(data: bytes) -> int:
 def partition_of(key: bytes, partitions: int) -> int:
     """The partition that Kafka's default partitioner gives `key`; `partitions` is at least 1."""
     return (murmur2(key) & 0x7FFFFFFF) % partitions
+
+
+@lru_cache(maxsize=_NAMES_REMEMBERED)
+def partition_of_name(name: str, partitions: int) -> int:
+    """`partition_of` a name's bytes, remembered for the names used last."""
+    return partition_of(name.encode(), partitions)

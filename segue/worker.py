@@ -11,8 +11,6 @@ import signal
 import sys
 from collections.abc import Callable
 
-from redis.asyncio import Redis
-
 from agents import register_all
 from agents.deps import Deps
 from segue.clock import SystemClock
@@ -23,6 +21,7 @@ from segue.telemetry.logs import configure_logging, get_logger
 from segue.telemetry.loopdelay import watch_loop_delay
 from streams.admin import verified_epochs
 from streams.app import SegueApp, create_app
+from streams.sinks.connection import connect
 from streams.sinks.redis import RedisSink
 
 __all__ = ["run_app", "run_worker"]
@@ -42,7 +41,7 @@ def run_worker(settings: Settings) -> None:
 async def _recommend(settings: Settings) -> bool:
     epochs = await verified_epochs(settings)
     health = Health()
-    redis = Redis.from_url(settings.redis_url.get_secret_value(), protocol=2)
+    redis = connect(settings.redis_url.get_secret_value())
     try:
         deps = Deps(
             settings=settings,

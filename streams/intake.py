@@ -12,7 +12,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from schemas.codec import EventDecoder, Rejected, encode_event
 from schemas.internal import HEADER_REQUEUED
-from schemas.murmur2 import partition_of
+from schemas.murmur2 import partition_of_name
 from segue.telemetry import metrics
 from streams.deadletter import BadShare, dead_letter
 from streams.stage import Output
@@ -88,14 +88,16 @@ class Intake(Generic[E]):
             if isinstance(decoded, Rejected):
                 unit.send(dead_letter(record, decoded, self._dead_letters, unit.partition))
                 continue
-            if record.headers and _is_requeued(record.headers):
-                requeued.update(map(id, decoded))
+            kept = len(events)
             for event in decoded:
                 if event.user_id in ours or self._belongs(event.user_id, unit.partition, ours):
                     events.append(event)
                 else:
                     forwarded += 1
                     unit.send(self._forward(record, event))
+            if record.headers and _is_requeued(record.headers):
+                # Of those kept alone: others' ids are given to new objects.
+                requeued.update(map(id, events[kept:]))
         if forwarded:
             metrics.FORWARDED.labels(unit.batch.topic).inc(forwarded)
         self.bad_share(unit.partition).note(bad)
@@ -119,17 +121,16 @@ class Intake(Generic[E]):
         return known
 
     def _belongs(self, key: str, partition: int, ours: set[str]) -> bool:
-        if partition_of(key.encode(), self._limits.partitions) != partition:
+        if partition_of_name(key, self._limits.partitions) != partition:
             return False
         ours.add(key)
         return True
 
     def _forward(self, record: Any, event: Any) -> Output:
-        key = event.user_id.encode()
         return Output(
             record.topic,
-            partition_of(key, self._limits.partitions),
-            key,
+            partition_of_name(event.user_id, self._limits.partitions),
+            event.user_id.encode(),
             encode_event(event),
             tuple(record.headers),
             record.timestamp,

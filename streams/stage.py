@@ -84,10 +84,6 @@ class Stage(Protocol[StateT]):
         """Drain what the state has to send on since the last call. Called inside a flush."""
         ...
 
-    def released(self, partition: int) -> None:
-        """Learn that a partition's task is gone from this worker."""
-        ...
-
     async def publish(self, task: "PartitionTask[StateT]", *, complete: bool) -> None:
         """Write out what still waits for Redis, and see whether Redis still holds its data.
 

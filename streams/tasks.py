@@ -207,17 +207,25 @@ class TaskGroup(Generic[StateT]):
                     )
                 )
             self._restoring.pop(task.partition, None)
-        for topic in self.stage.inputs:
-            if topic not in task.paused_topics:
-                await self._seek_and_open(task, topic)
+        topics = [topic for topic in self.stage.inputs if topic not in task.paused_topics]
+        for topic in topics:
+            await self._seek(task, topic)
+        # In one step: a batch that came before the task is open would be dropped, and nothing
+        # would show the gap before the next record of its partition.
         task.opened = True
+        for topic in topics:
+            self._app.gates.open(TopicPartition(topic, task.partition))
         self._note_assignment()
 
-    async def _seek_and_open(self, task: PartitionTask[StateT], topic: str) -> None:
+    async def _seek(self, task: PartitionTask[StateT], topic: str) -> None:
+        """Send the consumer to the task's position, behind a closed gate."""
         tp = TopicPartition(topic, task.partition)
         self._app.gates.close(tp)
         await self._app.seek(tp, task.position[topic])
-        self._app.gates.open(tp)
+
+    async def _seek_and_open(self, task: PartitionTask[StateT], topic: str) -> None:
+        await self._seek(task, topic)
+        self._app.gates.open(TopicPartition(topic, task.partition))
 
     async def _close(self, task: PartitionTask[StateT]) -> None:
         for topic in self.stage.inputs:
@@ -250,7 +258,6 @@ class TaskGroup(Generic[StateT]):
         restoring = self._restoring.pop(number, None)
         if restoring is not None:
             restoring.cancel()
-        self.stage.released(number)
         retiring = asyncio.create_task(self._stop_producer(task))
         self._retiring.add(retiring)
         retiring.add_done_callback(self._retiring.discard)

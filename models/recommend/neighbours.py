@@ -10,8 +10,9 @@ listener gave.) When all slots are taken, the track used longest ago is evicted.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,7 +38,7 @@ from models.recommend.neighbour_records import decode_neighbours, encode_neighbo
 from models.recommend.vocabulary import NO_NAME, Vocabulary
 from schemas.frames import PairsFrame
 
-__all__ = ["PUBLISHED_NEIGHBOURS", "ROW_NEIGHBOURS", "NeighbourState", "RowColumns"]
+__all__ = ["PUBLISHED_NEIGHBOURS", "ROW_NEIGHBOURS", "NeighbourState", "RowColumns", "TopRows"]
 
 ROW_NEIGHBOURS: Final = 100
 PUBLISHED_NEIGHBOURS: Final = 50
@@ -45,12 +46,20 @@ PUBLISHED_NEIGHBOURS: Final = 50
 
 @dataclass(frozen=True, slots=True)
 class RowColumns:
-    """A track's plays and its neighbours, heaviest first; `ids` number `names`."""
+    """A track's plays and its neighbours, heaviest first."""
 
     plays: int
     names: list[str]
     weights: NDArray[np.int64]
-    ids: NDArray[np.int32] | None = None
+
+
+class TopRows(NamedTuple):
+    """Rows of some tracks as columns: the heaviest neighbours first, as ids of the vocabulary."""
+
+    ids: NDArray[np.int32]
+    weights: NDArray[np.int64]
+    sizes: NDArray[np.int32]
+    plays: NDArray[np.int64]
 
 
 class NeighbourState:
@@ -107,6 +116,17 @@ class NeighbourState:
         """A track's plays and its k heaviest neighbours, or None if the track is not held."""
         slot = self._slot(track_id)
         return None if slot is None else self._columns(np.array([slot], np.int32), k)[0][1]
+
+    def top(self, track_ids: Sequence[str]) -> TopRows:
+        """The 50 heaviest neighbours of each track; one that is not held has none. O(tracks)."""
+        find, places = self.vocabulary.find, self._places()
+        slots = places[np.array([find(track) for track in track_ids], np.int32)] - 1
+        held = slots >= 0
+        rows = self._rows
+        ids, weights, sizes = top_rows(
+            rows, np.maximum(slots, 0), self.vocabulary.hash32, PUBLISHED_NEIGHBOURS
+        )
+        return TopRows(ids, weights, sizes * held, rows.plays[np.maximum(slots, 0)] * held)
 
     def drain_published(self, limit: int) -> list[tuple[str, RowColumns]]:
         """At most `limit` rows changed since they were last drained, the longest waiting first.
@@ -201,14 +221,12 @@ class NeighbourState:
             return []
         rows, names = self._rows, self.vocabulary.names
         ids, weights, sizes = top_rows(rows, slots, self.vocabulary.hash32, k)
-        get, tracks = names.__getitem__, ids.tolist()
+        tracks = self.vocabulary.objects[ids].tolist()
         owners, plays = rows.owner[slots].tolist(), rows.plays[slots].tolist()
         return [
             (
                 names[owners[i]],
-                RowColumns(
-                    plays[i], [*map(get, tracks[i][:size])], weights[i, :size], ids[i, :size]
-                ),
+                RowColumns(plays[i], tracks[i][:size], weights[i, :size]),
             )
             for i, size in enumerate(sizes.tolist())
         ]

@@ -137,13 +137,13 @@ class Recommender:
 
     def _list_columns(self, out: ServedArrays) -> list[ListColumns]:
         """The served arrays by name: two lists per listener, in one run over flat columns."""
-        room, get, sources = self.list_length, self.vocabulary.names.__getitem__, self._sources
-        ids = out.ids.reshape(-1, room).tolist()
+        room, sources = self.list_length, self._sources
+        names = self.vocabulary.objects[out.ids.reshape(-1, room)].tolist()
         scores = out.scores.astype(np.float32).reshape(-1, room)
         sizes, similar = out.sizes.ravel().tolist(), out.similar.ravel().tolist()
         return [
-            ([*map(get, ids[i][:size])], scores[i, :size], sources[size][similar[i]])
-            for i, size in enumerate(sizes)
+            (names[i] if size == room else names[i][:size], scores[i, :size], sources[size][known])
+            for i, (size, known) in enumerate(zip(sizes, similar, strict=True))
         ]
 
     def _new_served(self, count: int) -> ServedArrays:

@@ -7,21 +7,20 @@ place of the one that came longest ago.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.recommend.kernels.serving import RowSource
-from models.recommend.neighbours import PUBLISHED_NEIGHBOURS, RowColumns
+from models.recommend.neighbours import PUBLISHED_NEIGHBOURS, RowColumns, TopRows
 from models.recommend.vocabulary import Vocabulary
 from schemas.outputs import decode_similar
 
 __all__ = ["RowCache"]
 
 _NEVER: Final = float("-inf")
-_ALWAYS: Final = float("inf")
 _DECODED: Final = b""  # equal to no bytes of a row
 
 
@@ -85,27 +84,29 @@ class RowCache:
         self._sizes[place] = 0
         if columns is None:
             return
-        ids = columns.ids
-        if ids is None:
-            ids = self.vocabulary.intern(columns.names[:PUBLISHED_NEIGHBOURS])
+        ids = self.vocabulary.intern(columns.names[:PUBLISHED_NEIGHBOURS])
         size = len(ids)
         self._plays[place] = columns.plays
         self._ids[place, :size] = ids
         self._weights[place, :size] = columns.weights[:size]
         self._sizes[place] = size
 
-    def keep(self, name: str, columns: RowColumns) -> None:
-        """Keep a row that this process owns: it is told of each change, so it never grows old.
-
-        `columns.ids` must be of this cache's vocabulary.
-        """
-        self.put_columns(name, columns, _ALWAYS)
-
-    def disown(self) -> None:
-        """Let all rows kept by `keep` be fetched again: some may have another owner now."""
-        for name, fetched_s in self._fetched_s.items():
-            if fetched_s == _ALWAYS:
-                self._fetched_s[name] = _NEVER
+    def put_own(self, names: Sequence[str], rows: TopRows, now_s: float) -> None:
+        """Keep rows that this process holds itself; their ids are of this cache's vocabulary."""
+        self.vocabulary.sweep_if_due()
+        get = self._place.get
+        found = [get(name) for name in names]
+        places = [
+            self._take_place(name) if place is None else place
+            for name, place in zip(names, found, strict=True)
+        ]
+        self._ids[places] = rows.ids
+        self._weights[places] = rows.weights
+        self._sizes[places] = rows.sizes
+        self._plays[places] = rows.plays
+        self._fetched_s.update(dict.fromkeys(names, now_s))
+        for place in places:
+            self._raw[place] = _DECODED
 
     def used_ids(self) -> list[NDArray[np.int32]]:
         """Every id this cache holds, for the vocabulary's sweep."""

@@ -53,6 +53,8 @@ class Vocabulary:
     def __init__(self, limit: int = 1_000_000) -> None:
         self.names: list[str] = [""]
         self.hash32 = np.zeros(_START_CAPACITY, np.uint32)
+        self.objects: NDArray[np.object_] = np.full(_START_CAPACITY, "", np.object_)
+        """`names` as an array: the names of a whole array of ids are one step of NumPy."""
         self.generation = 0
         """Grows with each sweep: what is cached by id is stale when it changed."""
         self._ids: dict[str, int] = {"": NO_NAME}
@@ -112,6 +114,7 @@ class Vocabulary:
             if index not in already:
                 del self._ids[self.names[index]]
                 self.names[index] = ""
+                self.objects[index] = ""
         freed = len(free) - len(already)
         self._free = free[::-1]  # lowest first: the same history gives the same ids
         self.generation += 1
@@ -126,6 +129,8 @@ class Vocabulary:
             self.names.append(name)
             if index >= len(self.hash32):
                 self.hash32 = np.concatenate((self.hash32, np.zeros_like(self.hash32)))
+                self.objects = np.concatenate((self.objects, np.full_like(self.objects, "")))
         self._ids[name] = index
+        self.objects[index] = name
         self.hash32[index] = hash32(name)
         return index

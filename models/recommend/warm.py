@@ -37,7 +37,7 @@ def warm() -> None:
         neighbours.learn(decode_pairs(encode_pairs(frame)))
     for counts in listeners.drain_trend_counts():
         trends.learn(decode_trend_counts(encode_trend_counts(counts)))
-    rows = RowCache(vocabulary)
+    rows = RowCache(vocabulary, rows_max=16)
     for name, columns in neighbours.drain_published(2):
         rows.put_columns(name, columns, 0.0)
     for source in (rows, neighbours):

@@ -96,6 +96,7 @@ async def _demo(scene: Scene, settings: Settings, *, workers: int, keep: bool) -
         outcome = await scene.play(stack.endpoints, producer)
         console.print()
         console.print(summary_table(outcome))
+        _say(console, scene.complaints())
         lines = look_further(outcome, stack.endpoints, running=keep or not stack.ours)
         if keep and stack.ours:
             _say(console, [*lines, "", "It goes on running; Ctrl-C stops it."])

@@ -20,6 +20,7 @@ from segue.errors import Unavailable
 __all__ = ["PlayProducer"]
 
 _LINGER_MS: Final = 5
+_TIMEOUT_MS: Final = 40_000
 _BATCH_BYTES: Final = 131_072
 _KEYS_REMEMBERED: Final = 65_536
 
@@ -36,7 +37,7 @@ class PlayProducer:
     close it and make a new one: an event sent again with the same `event_id` counts once.
 
     `kafka_options` go to aiokafka: `security_protocol`, `ssl_context`, `sasl_*`,
-    `compression_type`, `request_timeout_ms` (how long an event may take, 40 s by default).
+    `compression_type`, `request_timeout_ms` (how long `flush` waits, 40 s by default).
     """
 
     # Any: the options are aiokafka's, which publishes no types.
@@ -56,6 +57,8 @@ class PlayProducer:
         self._check_feedback = EventDecoder(Feedback).decode
         self._producer: AIOKafkaProducer | None = None
         self._failure: BaseException | None = None
+        # An idempotent producer of aiokafka's keeps a batch for ever: the bound is ours.
+        self._timeout_s: float = kafka_options.get("request_timeout_ms", _TIMEOUT_MS) / 1000
 
     async def __aenter__(self) -> Self:
         producer = AIOKafkaProducer(**self._options)
@@ -74,7 +77,14 @@ class PlayProducer:
         traceback: TracebackType | None,
     ) -> None:
         producer, self._producer = self._started(), None
-        await producer.stop()
+        late: TimeoutError | None = None
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                await producer.stop()
+        except TimeoutError as found:
+            late = found
+        if error is None and late is not None:
+            raise _unavailable(late) from late
         if error is None:
             self._raise_failure()
 
@@ -109,7 +119,11 @@ class PlayProducer:
 
     async def flush(self) -> None:
         """Wait until everything sent is stored. Raises Unavailable if something was not."""
-        await self._started().flush()
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                await self._started().flush()
+        except TimeoutError as error:
+            raise _unavailable(error) from error
         # The callbacks of the last deliveries run in the loop's next turn.
         await asyncio.sleep(0)
         self._raise_failure()

@@ -41,6 +41,10 @@ class Scene:
         self._seconds = seconds
         self._command_s, self._command_ms = clock.monotonic_s(), clock.now_ms()
 
+    def complaints(self) -> list[str]:
+        """What could not be fed and why, in lines."""
+        return self._source.complaints()
+
     async def play(
         self, endpoints: Endpoints, producer: AbstractAsyncContextManager[PlayProducer]
     ) -> Outcome:

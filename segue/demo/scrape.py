@@ -88,7 +88,7 @@ class MetricsReader:
         for page in pages:
             if page is not None:
                 sample.workers += 1
-                self._add(sample, text_string_to_metric_families(page))
+                self._add(sample, page)
         return sample
 
     def _add(self, sample: Sample, families: Iterable[Metric]) -> None:
@@ -148,12 +148,15 @@ def _add_latency(sample: Sample, family: Metric) -> None:
             buckets[bound_s] = buckets.get(bound_s, 0.0) + row.value
 
 
-def _page(port: int) -> str | None:
+def _page(port: int) -> list[Metric] | None:
+    """The metrics of one worker, parsed: that takes 5 ms, so it is done in the thread as well."""
     connection = http.client.HTTPConnection(_LOOPBACK, port, timeout=TIMEOUT_S)
     try:
         connection.request("GET", "/metrics")
         response = connection.getresponse()
-        return response.read().decode() if response.status == http.client.OK else None
+        if response.status != http.client.OK:
+            return None
+        return list(text_string_to_metric_families(response.read().decode()))
     except (OSError, http.client.HTTPException):
         return None
     finally:

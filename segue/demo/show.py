@@ -97,7 +97,9 @@ async def _draw_until(
 ) -> None:
     with Live(console=console, auto_refresh=False, transient=False) as live:
         while not feed.done():
-            live.update(draw(await observer.snapshot(sink.sent)), refresh=True)
+            snapshot = await observer.snapshot(sink.sent)
+            # Drawing takes 20 ms: on the loop, plays would wait for it and seem to be slow.
+            await asyncio.to_thread(lambda now: live.update(draw(now), refresh=True), snapshot)
             await asyncio.wait([feed], timeout=REFRESH_S)
 
 

@@ -36,6 +36,10 @@ class Source(Protocol):
         """What is fed, in a line."""
         ...
 
+    def complaints(self) -> list[str]:
+        """What could not be fed so far and why, in lines; nothing if all was well."""
+        ...
+
     async def feed(
         self, sink: PlaySink, rate_per_s: float | None, *, seconds: float, clock: Clock
     ) -> None:
@@ -54,6 +58,10 @@ class SimulatedSource:
     def describe(self) -> str:
         """How many people and tracks."""
         return self._description
+
+    def complaints(self) -> list[str]:
+        """Nothing: the simulator makes only plays."""
+        return []
 
     async def feed(
         self, sink: PlaySink, rate_per_s: float | None, *, seconds: float, clock: Clock
@@ -77,7 +85,7 @@ class FileSource:
     def __init__(self, log: PlayLog, position: PositionFile) -> None:
         self._log = log
         self._position = position
-        self.bad = BadRows()
+        self._bad = BadRows()
 
     def describe(self) -> str:
         """The file, and which row comes first."""
@@ -85,13 +93,18 @@ class FileSource:
         start = 0 if position is None else position.next_row
         return f"{self._log.path.name}, {self._log.rows:,} rows, from row {start + 1:,}"
 
+    def complaints(self) -> list[str]:
+        """The rows that are no plays."""
+        count, name = self._bad.count, self._log.path.name
+        return [f"{count:,} rows of {name} are no plays:", *self._bad.lines()] if count else []
+
     async def feed(
         self, sink: PlaySink, rate_per_s: float | None, *, seconds: float, clock: Clock
     ) -> None:
         """Feed for `seconds` or to the end of the log."""
         pacer = Pacer(rate_per_s, clock)
         feeder = LogFeeder(self._log, sink, position=self._position, pacer=pacer, clock=clock)
-        self.bad = feeder.bad
+        self._bad = feeder.bad
         batch_rows = BATCH_ROWS if rate_per_s is None else max(1, min(BATCH_ROWS, int(rate_per_s)))
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):

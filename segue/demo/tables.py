@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import Final
 
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -13,8 +14,8 @@ from schemas.outputs import RecommendationList, SimilarTracks, TrendingTracks
 
 __all__ = ["recommendation_table", "similar_table", "trend_table"]
 
-
-WEIGHT_UNIT = 2520
+WEIGHT_UNIT: Final = 2520
+"""What a track's weight grows by when another is played directly before or after it."""
 
 
 def recommendation_table(found: RecommendationList) -> RenderableType:
@@ -55,10 +56,5 @@ def _table(
     for place, (track_id, score) in enumerate(zip(track_ids, scores, strict=True), start=1):
         source = () if sources is None else (Text(sources[place - 1]),)
         # Ids hold any characters, so they go in as Text: rich would read brackets as markup.
-        table.add_row(str(place), Text(track_id), _figure(score), *source)
+        table.add_row(str(place), Text(track_id), f"{score:,.4g}", *source)
     return table
-
-
-def _figure(score: float) -> str:
-    """Four digits, or all of them where the score is a count."""
-    return f"{score:,}" if isinstance(score, int) else f"{score:,.4g}"

@@ -89,9 +89,6 @@ class CountStage:
         state.sent.clear()
         return [Output(self._pairs, n, None, orjson.dumps(f)) for n, f in frames.items()]
 
-    def released(self, partition: int) -> None:
-        """Nothing is kept beside the state."""
-
     async def publish(self, task: PartitionTask[CountState], *, complete: bool) -> None:
         """Nothing leaves for Redis."""
 

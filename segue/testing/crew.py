@@ -7,7 +7,8 @@ import http.client
 import os
 import re
 import signal
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -21,6 +22,8 @@ from segue.testing.waiting import eventually
 __all__ = ["Crew", "Worker"]
 
 START_S = 60.0
+SUPERVISE_S = 0.2
+COMMAND_S = 60.0
 
 
 class Worker:
@@ -100,17 +103,22 @@ class Crew:
         self._directory = directory
         self._command = command
 
-    async def hire(self, count: int = 1, *, command: Sequence[str] | None = None) -> list[Worker]:
-        """Start more workers; returns them at once, not ready."""
+    async def hire(
+        self, count: int = 1, *, settings: Settings | None = None, **env: str
+    ) -> list[Worker]:
+        """Start more workers, also with other settings; returns them at once, not ready.
+
+        `env` is added to their environment.
+        """
         hired = []
         for _ in range(count):
             number = len(self.workers)
             running = WorkerProcess(
                 WorkerEndpoint(f"worker-{number}", self._settings.role, free_port()),
-                {**worker_environment(self._settings), **self._bytecode()},
+                {**worker_environment(settings or self._settings), **self._bytecode, **env},
                 log_path=self._directory / f"worker-{number}.log",
                 drain_timeout_s=self._settings.drain_timeout_s,
-                command=command or self._command,
+                command=self._command,
             )
             hired.append(Worker(running))
             self.workers.append(hired[-1])
@@ -124,6 +132,34 @@ class Crew:
             return all([await worker.ready() for worker in self.workers])
 
         await eventually(ready, deadline_s, interval_s=0.1, claim="all workers are ready")
+
+    async def assigned(self) -> float:
+        """Return how many partitions of all stages those that answer say they have."""
+        total = 0.0
+        for worker in self.workers:
+            if worker.running and (await worker.probe()).ready:
+                total += await worker.metric("segue_partitions_assigned.*")
+        return total
+
+    @asynccontextmanager
+    async def supervised(self) -> AsyncIterator[list[str]]:
+        """Start again, for a block, whoever ends; yields the list of their names as it grows."""
+        restarted: list[str] = []
+
+        async def supervise() -> None:
+            while True:
+                for worker in self.workers:
+                    if not worker.running:
+                        restarted.append(worker.name)
+                        await worker.start()
+                await asyncio.sleep(SUPERVISE_S)
+
+        supervising = asyncio.create_task(supervise())
+        try:
+            yield restarted
+        finally:
+            supervising.cancel()
+            await asyncio.wait([supervising])
 
     async def __aenter__(self) -> Self:
         """Begin with nobody."""
@@ -139,6 +175,22 @@ class Crew:
         for worker in self.workers:
             await worker.kill()
 
+    async def segue(self, *arguments: str) -> tuple[int, str]:
+        """Run a command of `segue` with the same settings; returns exit code and output."""
+        child = await asyncio.create_subprocess_exec(
+            *SEGUE_COMMAND,
+            *arguments,
+            env={**os.environ, **worker_environment(self._settings), **self._bytecode},
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        async with asyncio.timeout(COMMAND_S):
+            output, _ = await child.communicate()
+        assert child.returncode is not None
+        return child.returncode, output.decode()
+
+    @property
     def _bytecode(self) -> dict[str, str]:
         """Let workers share compiled modules where the environment keeps Python from it.
 

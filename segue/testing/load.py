@@ -13,7 +13,7 @@ import json
 import random
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, NamedTuple, Self
@@ -26,7 +26,7 @@ from segue.config import Settings
 from segue.testing.rubbish import rubbish
 from segue.testing.truth import home_of
 
-__all__ = ["Load", "Message", "PlayStream"]
+__all__ = ["Load", "Message", "PlayStream", "send_all"]
 
 LISTENERS, WANDERERS, CLUSTERS, TRACKS = 300, 12, 20, 40
 MARKETS = (None, "DE", "GB", "BR", "JP")
@@ -67,6 +67,7 @@ class PlayStream:
         self.kinds: Counter[str] = Counter()
         self._random = random.Random(seed)
         self._settings = settings
+        self._seed = seed  # part of every id: two streams share tracks, but no listener or event
         self._plays = PLAYS.topic(settings.topic_prefix)
         self._feedback = FEEDBACK.topic(settings.topic_prefix)
         self._sent = [0] * settings.partitions
@@ -99,7 +100,23 @@ class PlayStream:
                     self._sent[message.partition] += 1
                 yield message
 
+    def singles(self, count: int) -> list[Message]:
+        """Return plain plays only: one good event each, in its own partition."""
+        return [message for _ in range(count) for message in self._single()]
+
+    def astray(self, count: int) -> list[Message]:
+        """Return plays in another partition than their own, alone and in mixed arrays."""
+        return [message for _ in range(count) for message in (*self._stray(), *self._array())]
+
+    def spoiled(self) -> tuple[Message, frozenset[str]]:
+        """Return a play that must be refused, and the reasons that are right for it."""
+        person = self._random.choice(self._people)
+        play = self._play_at(person, person.clock_ms)
+        value, reasons = rubbish(self._random, play, self._settings.message_bytes_max)
+        return Message(self._plays, person.home, person.user.encode(), value), reasons
+
     def _person(self, user: str, *, astray: bool = False) -> Person:
+        user = f"{user}/{self._seed}"
         home = home_of(user, self._settings.partitions)
         via = (home + 1) % self._settings.partitions if astray else home
         named, market = self._random.random() < 0.5, self._random.choice(MARKETS)
@@ -125,7 +142,7 @@ class PlayStream:
         person.plays += 1
         end = chance.choices(("finished", "skipped", "stopped", "error"), (80, 12, 5, 3))[0]
         play: dict[str, Any] = {
-            "event_id": f"event-{self._events}",
+            "event_id": f"event-{self._seed}-{self._events}",
             "user_id": person.user,
             "track_id": f"track-{person.cluster}-{int(chance.triangular(0, TRACKS, 0))}",
             "started_at_ms": started_at_ms,
@@ -163,20 +180,17 @@ class PlayStream:
         return [self._message(person, self._play(person))]
 
     def _rubbish(self) -> list[Message]:
+        if self._random.random() < 0.9:
+            return [self.spoiled()[0]]
         person = self._random.choice(self._people)
-        key = person.user.encode()
-        if self._random.random() < 0.1:
-            return [Message(self._feedback, person.home, key, b'{"event_id":1}')]
-        play = self._play_at(person, person.clock_ms)
-        value, _ = rubbish(self._random, play, self._settings.message_bytes_max)
-        return [Message(self._plays, person.home, key, value)]
+        return [Message(self._feedback, person.home, person.user.encode(), b'{"event_id":1}')]
 
     def _said(self) -> list[Message]:
         """A track of what they hear is blocked, or not any more."""
         person = self._random.choice(self._people)
         self._events += 1
         said = {
-            "event_id": f"said-{self._events}",
+            "event_id": f"said-{self._seed}-{self._events}",
             "user_id": person.user,
             "kind": self._random.choice(("block_track", "unblock_track")),
             "track_id": f"track-{person.cluster}-{self._random.randrange(5)}",
@@ -216,13 +230,7 @@ class Load:
         self.sent = 0
         self._rate_per_s = rate_per_s
         self._stop = asyncio.Event()
-        self._producer: Any = AIOKafkaProducer(
-            **settings.kafka_client_options(),
-            enable_idempotence=True,
-            linger_ms=5,
-            max_request_size=4_000_000,
-            request_timeout_ms=60_000,
-        )
+        self._producer = _producer(settings)
 
     async def __aenter__(self) -> Self:
         """Begin to send."""
@@ -261,3 +269,32 @@ class Load:
                 deliveries.popleft().exception()
             await asyncio.sleep(TICK_S)
         await asyncio.gather(*deliveries, return_exceptions=True)
+
+
+async def send_all(settings: Settings, messages: Iterable[Message]) -> list[tuple[str, int, int]]:
+    """Send messages as fast as the broker takes them; returns (topic, partition, offset) of each.
+
+    Those of one partition keep their order.
+    """
+    producer = _producer(settings)
+    await producer.start()
+    try:
+        deliveries = [
+            await producer.send(topic, value, key=key, partition=partition)
+            for topic, partition, key, value in messages
+        ]
+        stored = await asyncio.gather(*deliveries)
+    finally:
+        await producer.stop()
+    return [(place.topic, place.partition, place.offset) for place in stored]
+
+
+# Any: aiokafka publishes no types.
+def _producer(settings: Settings) -> Any:
+    return AIOKafkaProducer(
+        **settings.kafka_client_options(),
+        enable_idempotence=True,
+        linger_ms=5,
+        max_request_size=4_000_000,
+        request_timeout_ms=60_000,
+    )

@@ -35,7 +35,7 @@ def _noise(chance: random.Random, play: Play, _: int) -> Made:
 
 def _cut(chance: random.Random, play: Play, _: int) -> Made:
     raw = json.dumps(play).encode()
-    return raw[: chance.randint(1, len(raw) - 1)], frozenset({"not_json"})
+    return raw[: chance.randint(1, len(raw) - 1)], frozenset({"not_json", "out_of_range"})
 
 
 def _torn_quote(chance: random.Random, play: Play, _: int) -> Made:

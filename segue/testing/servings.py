@@ -13,9 +13,9 @@ from zlib import crc32
 
 from segue.config import Settings
 from segue.testing.truth import Truth, home_of
-from segue.testing.wire import ListenerFacts, RowFacts, read_published_row
+from segue.testing.wire import ListenerFacts, RowFacts
 
-__all__ = ["list_faults", "row_faults", "trend_faults"]
+__all__ = ["list_faults", "similar_faults", "trend_faults"]
 
 PUBLISHED = 50
 TRENDING = 100
@@ -54,14 +54,17 @@ def list_faults(
     ]
 
 
-def row_faults(track: str, raw: bytes, row: RowFacts) -> list[str]:
+def similar_faults(value: dict[str, Any], track: str, row: RowFacts) -> list[str]:
     """Compare a published row, the 50 heaviest neighbours, with the truth."""
-    _, published = read_published_row(raw)
     by_weight = sorted(row.weights.items(), key=lambda entry: (-entry[1], crc32(entry[0].encode())))
-    expected = RowFacts(row.plays, dict(by_weight[:PUBLISHED]))
-    if published == expected:
+    expected = [[name for name, _ in by_weight[:PUBLISHED]], [w for _, w in by_weight[:PUBLISHED]]]
+    found = [value["track_ids"], value["scores"]]
+    if (value["track_id"], value["plays"], found) == (track, row.plays, expected):
         return []
-    return [f"published row {track}:\n  expected {expected}\n  found    {published}"]
+    return [
+        f"similar tracks of {track}:\n  expected {row.plays} {expected}\n"
+        f"  found    {value['plays']} {found}"
+    ]
 
 
 def trend_faults(

@@ -24,12 +24,13 @@ from streams.tasks import assigned_numbers
 from streams.transport import Batch
 
 if TYPE_CHECKING:
-    from segue.testing.simulation import World
+    from segue.testing.simulated_world import World
 
 __all__ = ["CURRENT", "SimulatedWorker", "task_of_worker"]
 
 CURRENT: ContextVar[SimulatedWorker | None] = ContextVar("worker", default=None)
 QUEUED_BATCHES = 3
+WAYS_S = (0.0, 0.0, 0.3, 1.0)  # from the consumer to the queue; the long ones meet rebalances
 
 
 class SimulatedWorker(MemoryApp):
@@ -111,11 +112,11 @@ class SimulatedWorker(MemoryApp):
 
     async def assigned(self, partitions: Iterable[tuple[str, int]], generation: int) -> None:
         """Take over an assignment. The consumer stands at what was committed, as Faust seeks."""
-        partitions = [TopicPartition(*tp) for tp in partitions]
+        named = [TopicPartition(*tp) for tp in partitions]
         self._generation = generation
         committed = self._world.log.committed
-        self.positions = {tp: committed.get((self.conf.id, *tp), 0) for tp in partitions}
-        numbers = assigned_numbers(partitions)
+        self.positions = {tp: committed.get((self.conf.id, *tp), 0) for tp in named}
+        numbers = assigned_numbers(named)
         for group in self.groups:
             for topic in group.stage.inputs:
                 numbers.setdefault(topic, set())
@@ -150,6 +151,7 @@ class SimulatedWorker(MemoryApp):
             if not taken:
                 continue
             await self._world.point("fetched")
+            await asyncio.sleep(self._random.choice(WAYS_S))
             for batch in taken:
                 # A rebalance meanwhile: the fetch is dropped, or comes late.
                 if self._generation != generation and self._random.random() < 0.5:

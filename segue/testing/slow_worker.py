@@ -1,4 +1,4 @@
-"""A worker whose partitions take SEGUE_TEST_RESTORE_S seconds to restore; else the real one.
+"""A worker whose partitions take RESTORE_S seconds to restore; else the real one.
 
 Run by tests as `python -m segue.testing.slow_worker worker recommend`. Half of the time passes
 before the changelog is read and half after it, so that a rebalance finds restores in each state.
@@ -17,7 +17,7 @@ __all__ = ["main"]
 
 def main() -> None:
     """Run until SIGTERM, as `segue worker` does."""
-    half_s = float(os.environ["SEGUE_TEST_RESTORE_S"]) / 2
+    half_s = float(os.environ["RESTORE_S"]) / 2
 
     async def slowly(*args: Any) -> None:
         await asyncio.sleep(half_s)

@@ -77,7 +77,7 @@ def make_traffic(seed: int, *, partitions: int, messages: int, listeners: int) -
         pause_s = random.choice([0.0, 0.0, 0.01, 0.05, 0.3])
         roll = random.random()
         if roll < 0.1 and person.sent:
-            again = random.choice(person.sent[-AGAIN_MAX:])
+            again = random.choice(_repeatable(person.sent[-AGAIN_MAX:]))
             traffic.messages.append(
                 Message(again.kind, again.partition, again.key, again.value, pause_s)
             )
@@ -90,6 +90,12 @@ def make_traffic(seed: int, *, partitions: int, messages: int, listeners: int) -
         if value[:1] in b"[{":
             person.sent.append(message)
     return traffic
+
+
+def _repeatable(sent: list[Message]) -> list[Message]:
+    """Return what may come again. Feedback has no window of ids: only its last word may."""
+    plays = [message for message in sent if message.kind == "plays"]
+    return plays or sent[-1:]
 
 
 def _content(

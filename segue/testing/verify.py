@@ -25,12 +25,12 @@ from schemas.registry import (
 )
 from segue.config import Settings
 from segue.testing.logs import Positions, committed_positions, read_latest, read_log, settled
-from segue.testing.servings import list_faults, row_faults, trend_faults
+from segue.testing.servings import list_faults, similar_faults, trend_faults
 from segue.testing.truth import Truth
 from segue.testing.waiting import eventually
 from segue.testing.wire import read_listener, read_row, read_trend_plays
 
-__all__ = ["assert_exact", "dead_letters", "state_faults", "truth_of"]
+__all__ = ["assert_exact", "dead_letters", "redis_faults", "state_faults", "truth_of"]
 
 SHOWN = 8  # faults of each kind in a message
 
@@ -48,7 +48,7 @@ async def assert_exact(settings: Settings, deadline_s: float = 60.0) -> Truth:
     truth = await truth_of(settings)
     faults = await state_faults(settings, truth)
     faults += await _delivery_faults(settings, truth)
-    faults += await _redis_faults(settings, truth)
+    faults += await redis_faults(settings, truth)
     assert not faults, "\n".join([f"{len(faults)} faults", *faults[: 4 * SHOWN]])
     return truth
 
@@ -116,7 +116,8 @@ async def _delivery_faults(settings: Settings, truth: Truth) -> list[str]:
     return faults
 
 
-async def _redis_faults(settings: Settings, truth: Truth) -> list[str]:
+async def redis_faults(settings: Settings, truth: Truth) -> list[str]:
+    """Compare Redis with the truth: all keys, rows and trends; lists by what must hold."""
     async with Redis.from_url(settings.redis_url.get_secret_value()) as redis:
         found = await _values(redis)
     faults = _keys_faults(found, truth)
@@ -127,8 +128,8 @@ async def _redis_faults(settings: Settings, truth: Truth) -> list[str]:
                 value = json.loads(raw)
                 faults += list_faults(value, (kind, user), listener, truth=truth, settings=settings)
     for track, row in truth.rows.items():
-        raw = found.get(f"segue:v1:row:{track}")
-        faults += row_faults(track, raw, row) if raw else []
+        raw = found.get(f"segue:v1:similar:{track}")
+        faults += similar_faults(json.loads(raw), track, row) if raw else []
     for market, minutes in truth.minutes.items():
         for window in ("hour", "day"):
             raw = found.get(f"segue:v1:trend:{market}:{window}")
@@ -139,7 +140,7 @@ async def _redis_faults(settings: Settings, truth: Truth) -> list[str]:
 def _keys_faults(found: Mapping[str, bytes], truth: Truth) -> list[str]:
     """Exactly the keys that follow from the log are there."""
     expected = {f"segue:v1:{kind}:{u}" for kind in ("next", "discover") for u in truth.listeners}
-    expected |= {f"segue:v1:{kind}:{t}" for kind in ("row", "similar") for t in truth.rows}
+    expected |= {f"segue:v1:similar:{track}" for track in truth.rows}
     expected |= {f"segue:v1:trend:{m}:{w}" for m in truth.minutes for w in ("hour", "day")}
     held = {key for key in found if key.split(":")[2] not in ("epoch", "paused", "accept")}
     return [

@@ -17,7 +17,6 @@ __all__ = [
     "RowFacts",
     "read_events",
     "read_listener",
-    "read_published_row",
     "read_row",
     "read_trend_plays",
 ]
@@ -40,7 +39,6 @@ OPTIONAL = ("session_id", "market", "artist", "title", "context", "device")
 
 LISTENER_HEAD = struct.Struct("<BHHHHHBqqqq")
 ROW_HEAD = struct.Struct("<BHq")
-PUBLISHED_ROW_HEAD = struct.Struct("<30scBqII")
 TREND = struct.Struct("<Bqddq")
 
 
@@ -111,13 +109,6 @@ def read_row(value: bytes) -> RowFacts:
     version, size, plays = ROW_HEAD.unpack_from(value)
     assert version == 1, f"record of version {version}"
     return RowFacts(plays, _weights(value, ROW_HEAD.size, size))
-
-
-def read_published_row(value: bytes) -> tuple[str, RowFacts]:
-    """Read a row in Redis: its version, and what it says."""
-    version, space, form, plays, size, _ = PUBLISHED_ROW_HEAD.unpack_from(value)
-    assert (space, form) == (b" ", 1), f"row of form {form}"
-    return version.decode(), RowFacts(plays, _weights(value, PUBLISHED_ROW_HEAD.size, size))
 
 
 def read_trend_plays(value: bytes) -> int:

@@ -1,8 +1,9 @@
 """One real Kafka for all tests here; a Redis, topics and groups of its own for each."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,6 +13,8 @@ from segue.local import KafkaCluster, RedisNode
 from segue.testing import fresh_settings, redis_server
 from segue.testing.crew import Crew
 from streams.admin import apply_changes
+
+Prepare = Callable[..., Awaitable[Settings]]
 
 
 @pytest.fixture(scope="session")
@@ -29,10 +32,20 @@ async def redis() -> AsyncIterator[RedisNode]:
 
 
 @pytest.fixture
-async def settings(kafka: KafkaCluster, redis: RedisNode) -> Settings:
-    made = fresh_settings(kafka, redis)
-    await apply_changes(made, SystemClock())
-    return made
+async def prepare(kafka: KafkaCluster, redis: RedisNode) -> Prepare:
+    """Settings with overrides, their topics created."""
+
+    async def prepared(**overrides: Any) -> Settings:
+        settings = fresh_settings(kafka, redis, **overrides)
+        await apply_changes(settings, SystemClock())
+        return settings
+
+    return prepared
+
+
+@pytest.fixture
+async def settings(prepare: Prepare) -> Settings:
+    return await prepare()
 
 
 @pytest.fixture

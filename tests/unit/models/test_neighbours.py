@@ -126,6 +126,10 @@ def test_fifty_neighbours_are_published() -> None:
     ((name, columns),) = rows.drain_published(1)
     assert (name, columns.plays) == ("a", 3)
     assert columns.names == [f"n{i}" for i in range(79, 29, -1)]
+    top = rows.top(["a", "n1"])
+    assert [rows.vocabulary.names[i] for i in top.ids[0]] == columns.names
+    assert top.weights[0].tolist() == columns.weights.tolist()
+    assert (top.sizes.tolist(), top.plays.tolist()) == ([50, 0], [3, 0])
 
 
 def test_an_evicted_row_is_not_published() -> None:

@@ -145,6 +145,15 @@ def test_a_list_holds_no_more_than_its_length() -> None:
     assert [*world.lists()[0]] == ["n49", "n48", "n47"]
 
 
+def test_discover_looks_beyond_a_full_next_list() -> None:
+    world = Listening(list_length=2)
+    world.plays("h1", "h2", "h3", "now")
+    world.row("now", 0, h1=9, h2=8, h3=7, new1=2, new2=3, new3=1)
+    following, discover = world.lists()
+    assert [*following] == ["h1", "h2"]
+    assert [*discover] == ["new2", "new1"]
+
+
 def test_without_anything_known_lists_are_empty() -> None:
     world = Listening()
     world.plays("now")

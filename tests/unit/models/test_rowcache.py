@@ -82,15 +82,16 @@ def test_damaged_bytes_are_refused() -> None:
     assert len(cache) == 0
 
 
-def test_a_row_of_this_process_never_grows_old_until_it_may_have_another_owner() -> None:
+def test_rows_of_this_process_are_put_by_id_and_age_like_others() -> None:
     vocabulary = Vocabulary()
-    rows, cache = NeighbourState(vocabulary), RowCache(vocabulary)
+    rows, cache = NeighbourState(vocabulary), RowCache(vocabulary, ttl_s=1.0)
     one, two = np.array([0], np.int32), np.array([1], np.int32)
     rows.learn(PairsFrame(["a", "x"], one, one + 3, one, two, np.array([7], np.int64)))
-    for track, columns in rows.drain_published(9):
-        cache.keep(track, columns)
+    cache.put("b", row(1, y=1), 0.0)
+    cache.put_own(["a", "b", "unknown"], rows.top(["a", "b", "unknown"]), 5.0)
     assert held(cache, "a") == (3, {"x": 7})
-    assert cache.missing(["a"], 1e9) == []
-    cache.put("b", row(1, y=1), 1e9)
-    cache.disown()
-    assert cache.missing(["a", "b"], 1e9) == ["a"]
+    assert held(cache, "b") == (0, {})
+    assert cache.missing(["a", "b", "unknown"], 5.9) == []
+    assert cache.missing(["a"], 6.0) == ["a"]
+    cache.put("b", row(1, y=1), 7.0)
+    assert held(cache, "b") == (1, {"y": 1})

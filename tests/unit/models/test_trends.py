@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+from typing import get_args
+
 import numpy as np
 import pytest
 
 from models.recommend import TrendState, Vocabulary
 from schemas.frames import TrendCountsFrame
+from schemas.outputs import TrendWindow
 
 NOON = 28_000_320  # minutes, a multiple of neither half-life
 
@@ -114,6 +117,22 @@ def test_restored_tombstones_forget_a_track_or_a_market() -> None:
     trends.restore(b"SE", None)
     trends.restore(b"DE\na", None)
     assert trends.markets == []
+
+
+@pytest.mark.parametrize("step", [1, -1])
+def test_records_of_different_landmarks_restore_to_the_last_bit_in_any_order(step: int) -> None:
+    original, restored = TrendState(Vocabulary()), TrendState(Vocabulary())
+    records = []
+    for name, minute in (("old", NOON + 3), ("middle", NOON + 700), ("new", NOON + 2001)):
+        original.learn(counts("SE", (name, minute, 7)))
+        records += original.changes()
+    for key, value in records[::step]:
+        restored.restore(key, value)
+    for window in get_args(TrendWindow):
+        names, scores = original.trending("SE", window, 10)
+        assert len(names) == 3
+        found, again = restored.trending("SE", window, 10)
+        assert (found, again.tolist()) == (names, scores.tolist())
 
 
 def test_an_unknown_market_has_no_trends() -> None:

@@ -41,6 +41,7 @@ def test_names_nobody_holds_are_forgotten_and_their_ids_used_again() -> None:
     assert vocabulary.id("new") == dropped
     assert vocabulary.hash32[dropped] == hash32("new")
     assert vocabulary.names[kept] == "kept"
+    assert vocabulary.objects[[kept, dropped]].tolist() == ["kept", "new"]
 
 
 def test_collecting_twice_frees_an_id_once() -> None:
@@ -80,3 +81,4 @@ def test_it_grows_past_its_first_capacity() -> None:
     assert vocabulary.capacity > ids.max()
     assert [vocabulary.names[i] for i in ids.tolist()] == names
     assert vocabulary.hash32[ids[9_999]] == hash32("track-9999")
+    assert vocabulary.objects[ids].tolist() == names

@@ -1,0 +1,416 @@
+"""Tasks of a stage over assignments: who is kept, who starts anew, and that no record is lost."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+import pytest
+from aiokafka.errors import ProducerFenced
+
+from segue.errors import Bug, Fenced, Misconfigured
+from segue.telemetry import metrics
+from segue.testing import eventually, fresh_settings
+from segue.testing.counting import CountState
+from segue.testing.memory_app import MemoryApp, as_batch
+from segue.testing.memory_log import MemoryLog, MemoryRecord, memory_kafka
+from segue.testing.memory_stage import MemoryStage
+from streams.gates import TopicPartition
+from streams.stage import Output
+from streams.task import PartitionTask
+from streams.tasks import TaskGroup, assigned_numbers
+
+IN = TopicPartition("in", 0)
+
+
+@dataclass
+class Bed:
+    """A group on a log, and points where a test may hold things up."""
+
+    log: MemoryLog
+    app: MemoryApp
+    stage: MemoryStage
+    group: TaskGroup[CountState]
+    held: dict[str, asyncio.Event]
+
+    @classmethod
+    def new(cls, *inputs: str, flush_records: int = 1000, flush_interval_s: float = 0.05) -> "Bed":
+        held: dict[str, asyncio.Event] = {}
+
+        async def point(name: str) -> None:
+            if name in held:
+                await held[name].wait()
+
+        class App(MemoryApp):
+            async def seek(self, tp: TopicPartition, offset: int) -> None:
+                await point(f"seek {tp.topic}")
+                await super().seek(tp, offset)
+
+        app = App()
+        stage = MemoryStage(inputs=inputs or ("in",), flush_interval_s=flush_interval_s)
+        settings = fresh_settings(flush_records=flush_records)
+        group = TaskGroup(stage, app=app.as_segue_app, settings=settings)
+        return cls(MemoryLog(point), app, stage, group, held)
+
+    def hold(self, point: str) -> asyncio.Event:
+        """Stop whoever comes to a point until the event is set."""
+        self.held[point] = asyncio.Event()
+        return self.held[point]
+
+    async def assign(self, generation: int, numbers: tuple[int, ...] = (0,)) -> None:
+        """Hand out partitions of all inputs."""
+        await self.group.on_assigned({topic: {*numbers} for topic in self.stage.inputs}, generation)
+
+    async def opened(self, number: int = 0) -> PartitionTask[CountState]:
+        """Wait until a partition takes batches."""
+        await eventually(lambda: self.group.tasks[number].opened, 5)
+        return self.group.tasks[number]
+
+    async def apply(self, first: int, last: int, *, follows: int | None = None) -> int:
+        """Offer a batch of `in` whose records count themselves; returns how many were applied."""
+        batch = as_batch("in", 0, records(first, last), follows=follows)
+        async with self.group.unit(batch) as unit:
+            if unit is None:
+                return 0
+            for record in unit.records:
+                unit.state.add(record.value.decode())
+            return len(unit.records)
+
+
+def records(first: int, last: int) -> list[MemoryRecord]:
+    return [
+        MemoryRecord("in", 0, offset, 0, None, b"%d" % offset) for offset in range(first, last + 1)
+    ]
+
+
+@pytest.fixture
+async def bed() -> AsyncIterator[Bed]:
+    async for made in _used(Bed.new()):
+        yield made
+
+
+@pytest.fixture
+async def two_inputs() -> AsyncIterator[Bed]:
+    async for made in _used(Bed.new("plays", "in")):
+        yield made
+
+
+async def _used(made: Bed) -> AsyncIterator[Bed]:
+    with memory_kafka(made.log):
+        yield made
+        for event in made.held.values():
+            event.set()
+        await made.group.drain()
+
+
+# ------------------------------------------------------------------ units
+
+
+async def test_unit_trims_to_the_position_and_drops_nothing_new(bed: Bed) -> None:
+    await bed.assign(1)
+    task = await bed.opened()
+    assert await bed.apply(0, 9) == 10
+    assert await bed.apply(5, 14, follows=5) == 5  # straddles: 10..14 are new
+    assert await bed.apply(3, 7, follows=0) == 0
+    assert task.position == {"in": 15}
+    assert task.state.counts == {str(n): 1 for n in range(15)}
+
+
+async def test_gap_heals_by_seeking_to_the_position(bed: Bed) -> None:
+    await bed.assign(1)
+    task = await bed.opened()
+    await bed.apply(0, 9)
+    assert await bed.apply(20, 29) == 0  # 10..19 were lost on the way
+    assert bed.app.seeks == [("in", 0, 0), ("in", 0, 10)]
+    assert bed.app.gates.admits(IN)
+    assert bed.app.gates.drained(IN, 10, 29) == 10
+    assert await bed.apply(10, 29, follows=10) == 20
+    assert task.position == {"in": 30}
+
+
+async def test_hole_of_markers_is_no_gap(bed: Bed) -> None:
+    await bed.assign(1)
+    await bed.opened()
+    await bed.apply(0, 9)
+    assert await bed.apply(12, 14, follows=10) == 3
+    assert bed.app.seeks == [("in", 0, 0)]
+
+
+async def test_batch_of_a_partition_that_is_not_ours_is_nobodys(bed: Bed) -> None:
+    assert await bed.apply(0, 3) == 0
+
+
+async def test_outputs_of_a_unit_leave_with_the_flush(bed: Bed) -> None:
+    await bed.assign(1)
+    await bed.opened()
+    async with bed.group.unit(as_batch("in", 0, records(0, 2))) as unit:
+        assert unit is not None
+        assert unit.version_offset == 3
+        unit.send(Output("other", 0, None, b"x"))
+    assert bed.log.records("other") == []
+    await eventually(lambda: bed.log.committed.get(("group", "in", 0)) == 3, 5)
+    assert [record.value for record in bed.log.records("other")] == [b"x"]
+
+
+async def test_fenced_unit_is_dropped_and_the_worker_goes_on(bed: Bed) -> None:
+    await bed.assign(1)
+    task = await bed.opened()
+    async with bed.group.unit(as_batch("in", 0, records(0, 2))) as unit:
+        assert unit is not None
+        unit.send(Output("other", 0, None, b"x"))
+        raise Fenced("no longer ours")
+    assert (task.position, task.retired) == ({"in": 0}, True)
+    assert bed.app.failure is None
+    assert task._outputs == []
+
+
+async def test_unit_of_a_task_closed_meanwhile_counts_for_nothing(bed: Bed) -> None:
+    await bed.assign(1)
+    task = await bed.opened()
+    async with bed.group.unit(as_batch("in", 0, records(0, 2))) as unit:
+        assert unit is not None
+        task.opened = False
+    assert (task.position, task.retired) == ({"in": 0}, True)
+    assert bed.app.failure is None
+
+
+async def test_exception_in_a_unit_stops_the_worker(bed: Bed) -> None:
+    await bed.assign(1)
+    task = await bed.opened()
+    with pytest.raises(ZeroDivisionError):
+        async with bed.group.unit(as_batch("in", 0, records(0, 2))):
+            raise ZeroDivisionError
+    assert isinstance(bed.app.failure, ZeroDivisionError)
+    assert not task.opened
+    assert bed.log.committed == {}
+
+
+async def test_many_records_flush_before_the_interval() -> None:
+    made = Bed.new(flush_records=5, flush_interval_s=60)
+    async for bed in _used(made):
+        await bed.assign(1)
+        task = await bed.opened()
+        await bed.apply(0, 3)
+        assert not task.due.is_set()
+        await bed.apply(4, 8)
+        await eventually(lambda: bed.log.committed.get(("group", "in", 0)) == 9, 5)
+
+
+# ------------------------------------------------------------------ rebalance
+
+
+async def test_task_is_kept_when_its_partition_comes_straight_back(bed: Bed) -> None:
+    await bed.assign(1)
+    task = await bed.opened()
+    await bed.apply(0, 4)
+    await bed.group.on_revoked()
+    assert bed.log.committed == {("group", "in", 0): 5}  # flushed on the way
+    assert await bed.apply(5, 6) == 0  # closed meanwhile
+    await bed.assign(2)
+    assert await bed.opened() is task
+    assert bed.app.seeks[-1] == ("in", 0, 5)
+    assert await bed.apply(5, 6, follows=5) == 2
+
+
+async def test_task_that_missed_a_generation_starts_from_its_changelog(bed: Bed) -> None:
+    await bed.assign(1)
+    task = await bed.opened()
+    await bed.apply(0, 4)
+    await bed.group.on_revoked()
+    await bed.assign(3)
+    fresh = await bed.opened()
+    assert fresh is not task
+    assert fresh.state is not task.state
+    assert fresh.state.counts == {str(n): 1 for n in range(5)}
+    assert fresh.position == {"in": 5}
+    assert task.producer.stopped
+
+
+async def test_task_with_a_unit_half_done_is_not_kept(bed: Bed) -> None:
+    await bed.assign(1)
+    task = await bed.opened()
+    entered, leave = asyncio.Event(), asyncio.Event()
+
+    async def slow_unit() -> None:
+        async with bed.group.unit(as_batch("in", 0, records(0, 2))) as unit:
+            assert unit is not None
+            unit.state.add("half")
+            entered.set()
+            await leave.wait()
+
+    applying = asyncio.create_task(slow_unit())
+    await entered.wait()
+    await bed.group.on_revoked()  # waits its 2 s for the unit, then gives it up
+    await bed.assign(2)
+    fresh = await bed.opened()
+    leave.set()
+    await applying
+    assert fresh is not task
+    assert "half" not in fresh.state.counts
+    assert bed.log.committed == {}
+
+
+async def test_partition_given_away_is_forgotten(bed: Bed) -> None:
+    await bed.assign(1, (0, 1))
+    await bed.opened(1)
+    await bed.group.on_revoked()
+    await bed.assign(2, (1,))
+    assert [*bed.group.tasks] == [1]
+    assert not bed.app.gates.admits(IN)
+
+
+async def test_nothing_is_taken_before_state_is_restored(bed: Bed) -> None:
+    bed.log.append("counts-changelog", 0, key=b"7", value=b"5")
+    bed.log.committed["group", "in", 0] = 8
+    restore = bed.hold("restore")
+    await bed.assign(1)  # returns: heartbeats go on
+    assert not bed.app.gates.admits(IN)
+    assert await bed.apply(0, 9) == 0
+    assert bed.app.health.readiness() == (False, ["counts restored"])
+    restore.set()
+    task = await bed.opened()
+    assert (task.state.counts, task.position) == ({"7": 5}, {"in": 8})
+    assert bed.app.seeks == [("in", 0, 8)]
+    assert bed.app.health.readiness() == (True, [])
+
+
+async def test_restore_goes_on_over_a_rebalance_that_keeps_the_partition(bed: Bed) -> None:
+    restore = bed.hold("restore")
+    await bed.assign(1)
+    task = bed.group.tasks[0]
+    await bed.group.on_revoked()
+    await bed.assign(2)
+    restore.set()
+    assert await bed.opened() is task
+    assert bed.log.epochs == {"group-counts-0": 1}  # fenced once
+
+
+async def test_no_record_is_taken_while_another_input_is_still_seeking(two_inputs: Bed) -> None:
+    """Else the agent would drop it, and nothing would fetch it again before the next one."""
+    bed = two_inputs
+    second = bed.hold("seek in")
+    await bed.assign(1)
+    await eventually(lambda: bed.app.seeks == [("plays", 0, 0)], 5)
+    assert not bed.group.tasks[0].opened
+    assert not bed.app.gates.admits(TopicPartition("plays", 0))
+    second.set()
+    await bed.opened()
+    assert bed.app.gates.admits(TopicPartition("plays", 0))
+    assert bed.app.gates.admits(IN)
+
+
+async def test_failed_restore_stops_the_worker(bed: Bed) -> None:
+    bed.log.append("counts-changelog", 0, key=b"x", value=b"not a number")
+    await bed.assign(1)
+    await eventually(lambda: bed.app.failure, 5)
+    assert isinstance(bed.app.failure, ValueError)
+    assert not bed.group.tasks[0].opened
+
+
+async def test_fenced_commit_of_an_open_task_stops_the_worker(bed: Bed) -> None:
+    await bed.assign(1)
+    await bed.opened()
+    bed.log.epochs["group-counts-0"] += 1  # another worker took over
+    await bed.apply(0, 4)
+    await eventually(lambda: bed.app.failure, 5)
+    assert isinstance(bed.app.failure, ProducerFenced)
+    assert bed.log.committed == {}
+
+
+async def test_fenced_commit_on_revoke_is_nothing_but_the_end_of_the_task(bed: Bed) -> None:
+    await bed.assign(1)
+    task = await bed.opened()
+    await bed.apply(0, 4)
+    bed.log.epochs["group-counts-0"] += 1
+    await bed.group.on_revoked()
+    assert bed.app.failure is None
+    assert task.retired
+    await bed.assign(2)
+    assert (await bed.opened()).position == {"in": 0}
+
+
+async def test_inputs_of_unequal_partitions_are_refused(two_inputs: Bed) -> None:
+    with pytest.raises(Misconfigured, match="unequal partitions") as raised:
+        await two_inputs.group.on_assigned({"plays": {0, 1}, "in": {0}}, 1)
+    assert "segue topics plan" in raised.value.remedy
+
+
+def test_assignment_is_grouped_by_topic() -> None:
+    assert assigned_numbers([("a", 0), ("b", 1), ("a", 2)]) == {"a": {0, 2}, "b": {1}}
+    wrong: list[tuple[str, int]] = [(0, 1)]  # type: ignore[list-item]  # what must not come
+    with pytest.raises(Bug):
+        assigned_numbers(wrong)
+
+
+# ------------------------------------------------------------------ pause, drain, report
+
+
+async def test_paused_topic_takes_nothing_and_goes_on_where_it_stopped(bed: Bed) -> None:
+    await bed.assign(1)
+    task = await bed.opened()
+    await bed.apply(0, 4)
+    before = metrics.PAUSED.labels("in")._value.get()
+    await bed.group.pause(task, "in")
+    assert metrics.PAUSED.labels("in")._value.get() == before + 1
+    assert not bed.app.gates.admits(IN)
+    assert await bed.apply(5, 9, follows=5) == 0  # was on its way
+    await bed.group.resume(task, "in")
+    assert metrics.PAUSED.labels("in")._value.get() == before
+    assert bed.app.seeks[-1] == ("in", 0, 5)
+    assert await bed.apply(5, 9, follows=5) == 5
+
+
+async def test_pause_outlasts_a_rebalance_that_keeps_the_task(bed: Bed) -> None:
+    await bed.assign(1)
+    task = await bed.opened()
+    await bed.group.pause(task, "in")
+    await bed.group.on_revoked()
+    await bed.assign(2)
+    assert await bed.opened() is task
+    assert not bed.app.gates.admits(IN)
+    await bed.group.resume(task, "in")
+    assert bed.app.gates.admits(IN)
+
+
+async def test_drain_commits_everything_and_takes_nothing_after(bed: Bed) -> None:
+    await bed.assign(1)
+    task = await bed.opened()
+    await bed.apply(0, 4)
+    await bed.group.drain()
+    assert bed.log.committed == {("group", "in", 0): 5}
+    assert bed.group.tasks == {}
+    assert task.producer.stopped
+    assert await bed.apply(5, 6) == 0
+
+
+async def test_lag_counts_what_waits_and_liveness_expects_progress_only_then(bed: Bed) -> None:
+    await bed.assign(1)
+    await bed.opened()
+    await bed.apply(0, 4)
+    bed.app.ends[IN] = 12
+    bed.group.observe()
+    assert metrics.LAG.labels("in")._value.get() == 7
+    assert metrics.STATE.labels("counts")._value.get() == 5
+    assert bed.group._has_work()
+    bed.app.ends[IN] = 5
+    bed.group.observe()
+    assert metrics.LAG.labels("in")._value.get() == 0
+    assert not bed.group._has_work()
+
+
+async def test_paused_partition_has_no_work(bed: Bed) -> None:
+    await bed.assign(1)
+    task = await bed.opened()
+    bed.app.ends[IN] = 12
+    assert bed.group._has_work()
+    await bed.group.pause(task, "in")
+    assert not bed.group._has_work()
+
+
+async def test_evictions_are_counted_once(bed: Bed) -> None:
+    await bed.assign(1)
+    task = await bed.opened()
+    before = metrics.EVICTIONS.labels("counts")._value.get()
+    task.state.evictions = 3
+    bed.group.observe()
+    bed.group.observe()
+    assert metrics.EVICTIONS.labels("counts")._value.get() == before + 3
