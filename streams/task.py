@@ -8,27 +8,26 @@ after a crash, what happened after it is not: inside Kafka every effect happens 
 
 import asyncio
 import time
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.structs import TopicPartition
 
-from segue.errors import Fenced
+from segue.errors import Bug, Fenced
 from segue.telemetry import metrics
 from streams.stage import Output, Stage, StateT
 
 __all__ = ["PartitionTask", "Snapshot"]
 
-BATCH_BYTES = 900_000  # below the broker's limit of a record batch
-
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """What one transaction commits."""
+    """What one transaction commits: changed keys, outputs, and input offsets by topic."""
 
-    records: list[Output]
+    changes: Sequence[tuple[bytes, bytes | None]]
+    outputs: list[Output]
     offsets: dict[str, int]
 
 
@@ -95,7 +94,9 @@ class PartitionTask(Generic[StateT]):
             started_s = time.perf_counter()
             await self._commit(snapshot)
             metrics.FLUSH.labels(self.stage.name).observe(time.perf_counter() - started_s)
-            metrics.FLUSHED.labels(self.stage.name).inc(len(snapshot.records))
+            metrics.FLUSHED.labels(self.stage.name).inc(
+                len(snapshot.changes) + len(snapshot.outputs)
+            )
 
     async def publish(self) -> None:
         """Let the stage write what waits for Redis. Raises `Fenced` when the task is closed."""
@@ -105,24 +106,20 @@ class PartitionTask(Generic[StateT]):
 
     def _take(self) -> Snapshot:
         """Drain everything applied since the last snapshot. Never awaits."""
-        records = [
-            Output(self.stage.changelog, self.partition, key, value)
-            for key, value in self.state.changes()
-        ]
-        records += self.stage.outputs(self.state)
-        records += self._outputs
+        changes = self.state.changes()
+        outputs = self.stage.outputs(self.state) + self._outputs
         self._outputs = []
         self.pending_records = 0
         self.due.clear()
         moved = {t: o for t, o in self.position.items() if self._committed.get(t) != o}
         self._committed = dict(self.position)
-        return Snapshot(records, moved)
+        return Snapshot(changes, outputs, moved)
 
     async def _commit(self, snapshot: Snapshot) -> None:
         await self.producer.begin_transaction()
         delivered = [
             await self.producer.send_batch(batch, topic, partition=partition)
-            for topic, partition, batch in self._batches(snapshot.records)
+            for topic, partition, batch in self._batches(snapshot)
         ]
         await asyncio.gather(*delivered)
         await self.producer.send_offsets_to_transaction(
@@ -131,25 +128,45 @@ class PartitionTask(Generic[StateT]):
         )
         await self.producer.commit_transaction()
 
-    def _batches(self, records: Iterable[Output]) -> list[tuple[str, int, Any]]:
-        """Pack records into producer batches, in order within each destination."""
+    def _batches(self, snapshot: Snapshot) -> list[tuple[str, int, Any]]:
+        """Pack a snapshot into producer batches, in order within each destination."""
         now_ms = time.time_ns() // 1_000_000
-        full: list[tuple[str, int, Any]] = []
-        building: dict[tuple[str, int], Any] = {}
-        for record in records:
-            destination = (record.topic, record.partition)
-            builder = building.get(destination)
-            if builder is None:
-                builder = building[destination] = self.producer.create_batch()
-            fields: dict[str, Any] = {
-                "timestamp": now_ms if record.timestamp_ms is None else record.timestamp_ms,
-                "key": record.key,
-                "value": record.value,
-                "headers": list(record.headers),
-            }
-            if builder.append(**fields) is None:
-                full.append((*destination, builder))
-                builder = building[destination] = self.producer.create_batch()
-                if builder.append(**fields) is None:
-                    raise ValueError(f"a record for {record.topic} exceeds a batch")
-        return full + [(*destination, builder) for destination, builder in building.items()]
+        changelog = _Packer(self.producer, self.stage.changelog, self.partition)
+        for key, value in snapshot.changes:
+            changelog.append(now_ms, key, value)
+        packers = {(changelog.topic, changelog.partition): changelog}
+        for output in snapshot.outputs:
+            destination = (output.topic, output.partition)
+            if destination not in packers:
+                packers[destination] = _Packer(self.producer, *destination)
+            at_ms = now_ms if output.timestamp_ms is None else output.timestamp_ms
+            packers[destination].append(at_ms, output.key, output.value, output.headers)
+        return [
+            (packer.topic, packer.partition, batch)
+            for packer in packers.values()
+            for batch in packer.batches
+        ]
+
+
+class _Packer:
+    """Batches for one partition, each as full as it gets."""
+
+    def __init__(self, producer: AIOKafkaProducer, topic: str, partition: int) -> None:
+        self.topic, self.partition = topic, partition
+        self.batches: list[Any] = []
+        self._producer = producer
+
+    def append(
+        self,
+        at_ms: int,
+        key: bytes | None,
+        value: bytes | None,
+        headers: Sequence[tuple[str, bytes]] = (),
+    ) -> None:
+        """Add a record. Raises `Bug` if it does not fit an empty batch."""
+        record = {"timestamp": at_ms, "key": key, "value": value, "headers": list(headers)}
+        if self.batches and self.batches[-1].append(**record) is not None:
+            return
+        self.batches.append(self._producer.create_batch())
+        if self.batches[-1].append(**record) is None:
+            raise Bug(f"a record for {self.topic} is larger than a batch")

@@ -104,7 +104,6 @@ class NeighbourState:
         learn_rows(
             self._rows,
             self._places(),
-            self.vocabulary.hash32,
             (ids[columns.play_track], np.array(columns.play_count, np.int64)),
             (ids[columns.left], ids[columns.right], np.array(columns.weight, np.int64)),
             journal,

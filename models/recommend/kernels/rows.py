@@ -111,14 +111,24 @@ def _use_row(rows: RowArrays, slot_of: NDArray[np.int32], track: int, journal: J
 
 
 @njit(cache=True, nogil=True)
-def _smallest(rows: RowArrays, slot: int, hashes: NDArray[np.uint32]) -> int:
-    """Where the lightest neighbour stands; among equals the one of the larger hash."""
-    ids, weights = rows.ids[slot], rows.weights[slot]
+def _find(ids: NDArray[np.int32], size: int, track: int) -> int:
+    """Where a neighbour stands, or `size`. No way out of the loop: so it is one of vectors."""
+    found = size
+    for j in range(size):
+        if ids[j] == track:
+            found = j
+    return found
+
+
+@njit(cache=True, nogil=True)
+def _lightest(weights: NDArray[np.int64], size: int) -> int:
+    """Where the lightest neighbour stands; among equals the first."""
     at = 0
-    for j in range(1, rows.sizes[slot]):
-        if weights[j] < weights[at] or (
-            weights[j] == weights[at] and hashes[ids[j]] > hashes[ids[at]]
-        ):
+    least = weights[0]
+    for j in range(1, size):
+        weight = weights[j]
+        if weight < least:
+            least = weight
             at = j
     return at
 
@@ -127,7 +137,6 @@ def _smallest(rows: RowArrays, slot: int, hashes: NDArray[np.uint32]) -> int:
 def learn_rows(
     rows: RowArrays,
     slot_of: NDArray[np.int32],
-    hashes: NDArray[np.uint32],
     plays: tuple[NDArray[np.int32], NDArray[np.int64]],
     pairs: tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int64]],
     journal: Journal,
@@ -141,20 +150,18 @@ def learn_rows(
     for i in range(len(left)):
         if i == 0 or left[i] != left[i - 1]:
             slot = _use_row(rows, slot_of, left[i], journal)
-        ids, count = rows.ids[slot], rows.sizes[slot]
-        at = 0
-        while at < count and ids[at] != right[i]:
-            at += 1
-        if at < count:
-            rows.weights[slot, at] += weight[i]
+        ids, weights, size = rows.ids[slot], rows.weights[slot], int(rows.sizes[slot])
+        at = _find(ids, size, int(right[i]))
+        if at < size:
+            weights[at] += weight[i]
             continue
-        if count < len(ids):
-            rows.sizes[slot] = count + 1
+        if size < len(ids):
+            rows.sizes[slot] = size + 1
         else:
-            at = _smallest(rows, slot, hashes)
+            at = _lightest(weights, size)
             rows.counters[DROPPED] += 1
         ids[at] = right[i]
-        rows.weights[slot, at] = weight[i]
+        weights[at] = weight[i]
 
 
 @njit(cache=True, nogil=True)

@@ -59,7 +59,7 @@ def test_a_full_row_gives_up_its_lightest_neighbour() -> None:
     assert "new" not in row(rows, "a")
 
 
-def test_equal_neighbours_leave_and_stand_by_hash() -> None:
+def test_equal_neighbours_are_listed_by_hash_and_leave_by_place() -> None:
     rows = NeighbourState(Vocabulary())
     names = [f"n{i}" for i in range(100)]
     rows.learn(frame({("a", name): 1 for name in names}))
@@ -67,7 +67,10 @@ def test_equal_neighbours_leave_and_stand_by_hash() -> None:
     assert found is not None
     assert found.names == sorted(names, key=hash32)
     rows.learn(frame({("a", "new"): 1}))
-    assert {*names} - {*row(rows, "a")} == {max(names, key=hash32)}
+    assert {*names} - {*row(rows, "a")} == {"n0"}
+    rows.learn(frame({("a", "new"): 1}))
+    rows.learn(frame({("a", "newer"): 1}))
+    assert {*names} - {*row(rows, "a")} == {"n0", "n1"}
 
 
 def test_thousands_of_random_pairs_equal_the_plain_rules() -> None:

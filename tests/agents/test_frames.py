@@ -1,0 +1,121 @@
+"""The agents `pairs` and `trend-counts`: frames add up, damaged ones become dead letters."""
+
+import numpy as np
+import pytest
+
+from schemas.frames import PairsFrame, TrendCountsFrame, encode_pairs, encode_trend_counts
+from schemas.internal import HEADER_OFFSET, HEADER_REASON
+from schemas.outputs import format_version
+from segue.telemetry import metrics
+from segue.testing.agent_bed import AgentBed
+from segue.testing.manual_clock import START_MS
+
+MINUTE = START_MS // 60_000
+
+
+def pairs(weight: int = 2520) -> bytes:
+    return encode_pairs(
+        PairsFrame(
+            ["a", "b"],
+            play_track=np.array([0], np.int32),
+            play_count=np.array([3], np.int32),
+            left=np.array([0, 1], np.int32),
+            right=np.array([1, 0], np.int32),
+            weight=np.array([weight, weight], np.int64),
+        )
+    )
+
+
+def counts(market: str, **tracks: int) -> bytes:
+    size = len(tracks)
+    return encode_trend_counts(
+        TrendCountsFrame(
+            market,
+            [*tracks],
+            np.arange(size, dtype=np.int32),
+            np.full(size, MINUTE, np.int64),
+            np.array([*tracks.values()], np.int32),
+        )
+    )
+
+
+async def test_pairs_add_up_and_rows_follow_with_the_version_of_their_offset(bed: AgentBed) -> None:
+    assert await bed.put("pairs", [pairs(), pairs(1260)]) == {"applied": 2, "rejected": 0}
+    assert bed.sink.similar("a") is None  # coalesced until it is published
+    await bed.task("neighbours").publish()
+    row = bed.sink.similar("a")
+    assert row is not None
+    assert (row.plays, row.track_ids, row.scores) == (6, ["b"], [3780])
+    assert row.version == format_version(START_MS, 2)
+    assert bed.sink.redis.data.keys() >= {"segue:v1:similar:a", "segue:v1:similar:b"}
+
+
+async def test_rows_stand_in_redis_before_they_are_committed(bed: AgentBed) -> None:
+    await bed.put("pairs", [pairs()])
+    seen = []
+
+    async def at(point: str) -> None:
+        if point == "commit":
+            seen.append(bed.sink.similar("a") is not None)
+
+    bed.log.point = at
+    await bed.task("neighbours").flush()
+    assert seen == [True]
+    assert {*bed.log.last_values(bed.topic("neighbours-changelog"), 0)} == {b"a", b"b"}
+
+
+async def test_lost_redis_gets_all_rows_again(bed: AgentBed) -> None:
+    await bed.put("pairs", [pairs()])
+    await bed.task("neighbours").publish()
+    bed.sink.redis.lose()
+    bed.clock.advance(s=2)
+    await bed.task("neighbours").publish()
+    assert bed.sink.similar("a") is not None
+    assert bed.sink.similar("b") is not None
+
+
+async def test_trends_add_up_per_market_and_window(bed: AgentBed) -> None:
+    outcomes = await bed.put("trend-counts", [counts("SE", x=2, y=5), counts("SE", x=4)])
+    assert outcomes == {"applied": 2, "rejected": 0}
+    await bed.task("trends").publish()
+    for window in ("hour", "day"):
+        trends = bed.sink.trends("SE", window)
+        assert trends is not None
+        assert (trends.market, trends.window) == ("SE", window)
+        assert trends.track_ids == ["x", "y"]
+        assert trends.version == format_version(START_MS, 2)
+    hour = bed.sink.trends("SE", "hour")
+    assert hour is not None
+    assert hour.scores == pytest.approx([6.0, 5.0])
+    assert bed.sink.trends("BR", "day") is None
+
+
+@pytest.mark.parametrize(
+    ("agent", "good"), [("pairs", pairs()), ("trend-counts", counts("SE", x=1))]
+)
+async def test_damaged_frames_become_dead_letters_and_the_others_count(
+    bed: AgentBed, agent: str, good: bytes
+) -> None:
+    damaged: list[bytes | None] = [b"", None, good[:-1], b"\x00" + good[1:], good + b"x"]
+    before = metrics.EVENTS.labels(agent, "rejected")._value.get()
+    assert await bed.put(agent, [good, *damaged, good]) == {"applied": 2, "rejected": 5}
+    assert metrics.EVENTS.labels(agent, "rejected")._value.get() == before + 5
+    assert bed.app.failure is None
+    await bed.task("neighbours" if agent == "pairs" else "trends").flush()
+    letters = bed.log.records(bed.topic("dead-letters"))
+    assert [letter.value for letter in letters] == [value or b"" for value in damaged]
+    assert {dict(letter.headers)[HEADER_REASON] for letter in letters} == {b"bad_frame"}
+    offsets = [dict(letter.headers)[HEADER_OFFSET] for letter in letters]
+    assert offsets == [b"1", b"2", b"3", b"4", b"5"]
+
+
+@pytest.mark.parametrize(
+    ("agent", "good"), [("pairs", pairs()), ("trend-counts", counts("SE", x=1))]
+)
+async def test_frame_delivered_twice_counts_once(bed: AgentBed, agent: str, good: bytes) -> None:
+    records = bed.records(agent, [good])
+    assert (await bed.put_records(agent, records))["applied"] == 1
+    assert (await bed.put_records(agent, records))["applied"] == 0
+    state = bed.task("neighbours" if agent == "pairs" else "trends").state
+    plays = state.row("a").plays if agent == "pairs" else state.plays("SE", "x")
+    assert plays == (3 if agent == "pairs" else 1)
