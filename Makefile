@@ -15,7 +15,7 @@ help: ## show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10 | sed 's/^/  /'
 	@echo "Settings are environment variables: docs/reference/settings.md"
 
-setup: $(STAMPS)/python $(STAMPS)/redis $(STAMPS)/kafka ## virtual environment, Kafka's jars, redis-server
+setup: $(STAMPS)/python $(STAMPS)/redis $(STAMPS)/kafka $(STAMPS)/kernels ## virtual environment, Kafka's jars, redis-server
 
 $(STAMPS)/packages: docker/install.sh requirements/dev.txt requirements/tools.txt
 	@echo "setup: locked packages into .venv (a minute the first time)"
@@ -34,6 +34,11 @@ $(STAMPS)/redis: docker/install.sh | $(STAMPS)/packages
 $(STAMPS)/kafka: docker/kafka/pom.xml segue/local/jars.py | $(STAMPS)/python
 	@echo "setup: Kafka's jars by Maven (half a minute the first time)"
 	@docker/install.sh kafka
+	@touch $@
+
+$(STAMPS)/kernels: $(wildcard models/recommend/kernels/*.py) | $(STAMPS)/python
+	@echo "setup: compiling the recommender's kernels (half a minute the first time)"
+	@$(BIN)/python -c "from models.recommend.warm import warm; warm()"
 	@touch $@
 
 $(STAMPS)/peers: docker/install.sh requirements/peers.txt | $(STAMPS)/packages

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from agents.deps import Deps
+from agents.versions import ListVersions
 from models.recommend.listeners import ListenerState
 from models.recommend.neighbours import NeighbourState
 from models.recommend.recommender import Recommender
@@ -12,7 +13,6 @@ from schemas.outputs import (
     WORLD,
     decode_trending,
     encode_list,
-    format_version,
 )
 from schemas.rediskeys import discover_key, next_key, similar_key, trend_key
 from segue.telemetry.logs import get_logger
@@ -43,6 +43,7 @@ class ListWriter:
     ) -> None:
         self._recommender, self._rows, self._deps = recommender, rows, deps
         self._neighbours = neighbours
+        self._versions = ListVersions(deps)
         self._trends_due_s: dict[str, float] = {}
 
     async def write(self, unit: Unit[ListenerState], slots: Sequence[int]) -> None:
@@ -57,9 +58,9 @@ class ListWriter:
         """Return the lists of `slots` as keys and values, under the version of `offset`."""
         await self._fetch_rows(task, slots)
         await self._fetch_trends(task, slots)
-        version = format_version(self._deps.epochs[task.stage.inputs[0]], offset)
+        version = await self._versions.at(task, offset)
         at_ms = self._deps.clock.now_ms()
-        items: list[tuple[str, bytes]] = []
+        items = [self._versions.note(task, version)]
         for served in self._recommender.recommend(task.state, slots):
             user = served.user_id
             following = encode_list(version, user, kind="next", at_ms=at_ms, columns=served.next)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import asyncio
 import logging
+import signal
+import sys
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
@@ -40,7 +42,10 @@ def run_benchmarks(doc: str | None, measures: Sequence[tuple[str, Measure]]) -> 
         console.print(f"{passed_s:6.0f} s  {text}", highlight=False, markup=False, soft_wrap=True)
 
     measured_on = machine()
-    figures = asyncio.run(_run(measures, plan, say))
+    try:
+        figures = asyncio.run(_run(measures, plan, say))
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        sys.exit("stopped; nothing is left running")
     show(console, figures, measured_on, plan=plan)
     if arguments.json is not None:
         arguments.json.write_bytes(as_json(figures, measured_on, plan))
@@ -48,6 +53,9 @@ def run_benchmarks(doc: str | None, measures: Sequence[tuple[str, Measure]]) -> 
 
 async def _run(measures: Sequence[tuple[str, Measure]], plan: Plan, say: Say) -> list[Figure]:
     figures: list[Figure] = []
+    running = asyncio.current_task()
+    assert running is not None, "this is a coroutine of a task"
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, running.cancel)
     say("starting a private Kafka and Redis")
     async with test_bed() as bed:
         for name, measure in measures:

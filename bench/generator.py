@@ -2,9 +2,9 @@
 
     python -m bench.generator BOOTSTRAP PREFIX RATE SECONDS
 
-RATE `max` sends RATE_MAX_PLAYS as fast as it can instead. Each play begins when it is sent, by the
-wall clock. It prints how many it sent and how long that took as one line of JSON. A tick of 5 ms
-sends what is due by then; when it cannot keep up it says so by the seconds it took.
+RATE `max` sends SECONDS times RATE_MAX_PLAYS as fast as it can instead. Each play ends when it is
+sent, by the wall clock. It prints how many it sent and how long that took as one line of JSON. A
+tick of 5 ms sends what is due by then; that it could not keep up shows in the seconds it took.
 """
 
 from __future__ import annotations

@@ -68,15 +68,16 @@ async def measure(bed: Bed, plan: Plan, say: Say) -> list[Figure]:
 
 
 async def _sustained(bed: Bed, settings: Settings, worker: WorkerProcess, plan: Plan) -> float:
-    """Return plays per second with the generator at full speed, after a tenth of it as warm-up."""
+    """Return plays per second with the generator at full speed, once the state is warm."""
     reader = _reader(worker)
     share = 0.1 if plan.quick else 1.0
-    await _generate(bed, settings, "max", 0.1 * share)
-    before = await wait_for(reader, worker, 0.05, at_least=int(RATE_MAX_PLAYS * 0.1 * share))
+    await _generate(bed, settings, "max", share)
+    warm = int(RATE_MAX_PLAYS * share)
+    before = await wait_for(reader, worker, 0.05, at_least=warm, drained=True)
     sending = asyncio.create_task(_generate(bed, settings, "max", share))
     first = await wait_for(reader, worker, 0.02, at_least=int(before.plays) + 1)
     begin_s = time.monotonic()
-    count = int(before.plays) + int(RATE_MAX_PLAYS * share)
+    count = int(before.plays) + warm
     await wait_for(reader, worker, 0.1, at_least=count)
     seconds = time.monotonic() - begin_s
     await sending

@@ -190,8 +190,6 @@ def measure_records(pipeline: Pipeline, watch: Stopwatch) -> None:
     pipeline.trends.changes()
     neighbours.mark_all_published_dirty()
     watch.time("drain_published, per row", 1000, lambda: neighbours.drain_published(1000))
-    every = pipeline.listeners.all_slots()
-    watch.time("recommend all, per listener", len(every), lambda: pipeline.serve(every))
     changes = whole_listeners(pipeline.listeners)
     for _ in range(3):
         restored = restore(NeighbourState(Vocabulary()), records, watch)

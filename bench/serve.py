@@ -27,7 +27,7 @@ TARGET_PER_CPU_S = 15_000
 POLL_S = 0.5
 START_POLL_S = 0.05
 LAG_INTERVAL_S = 1.1
-MARKERS_MAX = 8  # two topics between stages, four partitions
+MARKERS_MAX = 32  # two topics between stages, four partitions, four tasks that commit to each
 TIMEOUT_S = 300.0
 
 
@@ -97,16 +97,17 @@ async def wait_for(
 ) -> Sample:
     """Wait until a worker has taken `at_least` plays, and has nothing left if `drained`.
 
-    Nothing left: the lag, which the worker looks at every second, stays at nothing for longer than
-    that. The last commit of the stage before leaves its marker in each partition of a topic between
-    stages, and markers count. Raises RuntimeError when it has ended or TIMEOUT_S have passed.
+    Nothing left: the lag, which the worker looks at every second, has stayed where it is for longer
+    than that, and is no more than the markers of commits, which stand after the last records of the
+    topics between stages. Raises RuntimeError when it has ended or TIMEOUT_S have passed.
     """
-    quiet_s = float("inf")
+    quiet_s, lag = float("inf"), -1.0
     deadline_s = time.monotonic() + TIMEOUT_S
     while True:
         sample = await reader.read(time.monotonic())
         taken = sample.plays >= at_least
-        quiet = taken and sample.lag <= MARKERS_MAX
+        quiet = taken and sample.lag == lag and lag <= MARKERS_MAX
+        lag = sample.lag
         quiet_s = min(quiet_s, sample.at_s) if quiet else float("inf")
         if taken and (not drained or sample.at_s - quiet_s > LAG_INTERVAL_S):
             return sample

@@ -1,10 +1,11 @@
 """Programs that write changelogged state: `ours` by a partition task, `faust` by a Faust Table.
 
     python -m bench.table_writers ours RECORDS
-    python -m bench.table_writers faust BOOTSTRAP TOPIC APP RECORDS
+    python -m bench.table_writers faust BOOTSTRAP TOPIC APP RECORDS WRITES
 
-Each prints records, CPU seconds and seconds as one line of JSON. The state is a count by key,
-each record a key of 16 bytes and a count as text.
+WRITES is how many keys are written for each message read. Each prints records, CPU seconds and
+seconds as one line of JSON. The state is a count by key, each record a key of 16 bytes and a count
+as text.
 """
 
 from __future__ import annotations
@@ -24,10 +25,9 @@ from segue.config import load_settings
 from segue.testing.counting import CountStage, CountState
 from streams.task import PartitionTask
 
-__all__ = ["FLUSH_KEYS", "TABLE", "WRITES_PER_MESSAGE"]
+__all__ = ["FLUSH_KEYS", "TABLE"]
 
 FLUSH_KEYS = 10_000
-WRITES_PER_MESSAGE = 100
 TABLE = "counts"
 
 
@@ -72,8 +72,9 @@ async def _flushes(task: PartitionTask[CountState], plays: str, meter: Meter) ->
         meter.add(FLUSH_KEYS)
 
 
-async def write_faust(bootstrap: str, topic: str, name: str, records: int) -> None:
-    """Write WRITES_PER_MESSAGE keys of a Table for each message, so that writing is what counts."""
+async def write_faust(source_topic: tuple[str, str], name: str, records: int, writes: int) -> None:
+    """Write `writes` keys of a Table for each message until all `records` are in Kafka."""
+    bootstrap, topic = source_topic
     app = stock_app(bootstrap, name, 4)
     source = app.topic(topic, value_type=bytes, value_serializer="raw", key_serializer="raw")
     table = app.Table(TABLE, default=int, partitions=4)
@@ -84,10 +85,12 @@ async def write_faust(bootstrap: str, topic: str, name: str, records: int) -> No
     async def count(values: Any) -> AsyncIterator[None]:  # a stream of bytes
         at = 0
         async for _ in values:
-            for key in keys[at : at + WRITES_PER_MESSAGE]:
+            for key in keys[at : at + writes]:
                 table[key] += 1
-            at = (at + WRITES_PER_MESSAGE) % FLUSH_KEYS
-            meter.add(WRITES_PER_MESSAGE)
+            at = (at + writes) % FLUSH_KEYS
+            if meter.events + writes >= records:
+                await app.producer.flush()  # Faust writes in the background
+            meter.add(writes)
             if meter.done:
                 done.set()
             yield
@@ -99,4 +102,6 @@ if __name__ == "__main__":
     if sys.argv[1] == "ours":
         asyncio.run(write_ours(int(sys.argv[2])))
     else:
-        asyncio.run(write_faust(sys.argv[2], sys.argv[3], sys.argv[4], int(sys.argv[5])))
+        asyncio.run(
+            write_faust((sys.argv[2], sys.argv[3]), sys.argv[4], int(sys.argv[5]), int(sys.argv[6]))
+        )

@@ -16,6 +16,7 @@ __all__ = [
     "accept_key",
     "discover_key",
     "epoch_key",
+    "newest_key",
     "next_key",
     "paused_key",
     "similar_key",
@@ -31,6 +32,7 @@ KINDS: Final[dict[str, str]] = {
     "discover:{user_id}": "RecommendationList: only what the listener has not heard lately.",
     "similar:{track_id}": "SimilarTracks: what is played together with the track.",
     "trend:{market}:{window}": "TrendingTracks: window `hour` or `day`; market `world` is all.",
+    "newest:{stage}:{partition}": "The newest version given out, where the next owner counts on.",
     "epoch:{stage}:{partition}": "`complete` once all of a partition is written; for workers.",
     "paused:{topic}:{partition}": "Why a partition is paused by bad messages; for operators.",
     "accept:{topic}:{partition}": "Set by `segue dlq accept`, taken by the paused worker.",
@@ -55,6 +57,11 @@ def similar_key(track_id: str) -> str:
 def trend_key(market: str, window: str) -> str:
     """Key of a market's trending tracks; `window` is `hour` or `day`."""
     return f"segue:v1:trend:{market}:{window}"
+
+
+def newest_key(stage: str, partition: int) -> str:
+    """Key of the newest version that owners of a partition gave to its values."""
+    return f"segue:v1:newest:{stage}:{partition}"
 
 
 def epoch_key(stage: str, partition: int) -> str:

@@ -31,6 +31,8 @@ __all__ = [
 Direction = Literal["in", "out", "internal"]
 
 _DAY_MS: Final = 86_400_000
+_BATCH_BYTES: Final = 1_048_576  # the largest that workers send, with room to spare
+_HEADERS_BYTES: Final = 65_536  # far more than a dead letter's own headers
 _LISTENERS: Final = "recommend-listeners"
 _NEIGHBOURS: Final = "recommend-neighbours"
 _TRENDS: Final = "recommend-trends"
@@ -73,10 +75,16 @@ class TopicSpec:
 
         The broker's limit is looser than ours: a record also has headers and a key, and what is
         slightly too large should be refused by us, as a dead letter, rather than by the broker.
+        Every topic takes whole batches of ours (forwarded events too), and those that we write take
+        what an input topic took with the headers of a dead letter added: a record that they
+        refused would stop its partition for good.
         """
+        limit = max(2 * message_bytes_max, _BATCH_BYTES)
+        if self.owner != "producers":
+            limit += _HEADERS_BYTES
         config = {
             "cleanup.policy": "compact" if self.compacted else "delete",
-            "max.message.bytes": str(2 * message_bytes_max),
+            "max.message.bytes": str(limit),
         }
         if self.retention_ms is not None:
             config["retention.ms"] = str(self.retention_ms)

@@ -69,8 +69,9 @@ async def run_app(settings: Settings, health: Health, register: Callable[[SegueA
     async with serve_probes(health, settings.web_host, settings.web_port) as port:
         logger.info("worker_started", role=settings.role, web_port=port)
         await _run_until(app, stop, settings)
-    logger.info("worker_stopped", failed=app.failure is not None)
-    return app.failure is not None
+    failed = app.failure is not None or app.crashed  # Faust crashes by itself when an agent does
+    logger.info("worker_stopped", failed=failed)
+    return failed
 
 
 async def _run_until(app: SegueApp, stop: asyncio.Event, settings: Settings) -> None:

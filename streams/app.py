@@ -75,8 +75,12 @@ class SegueApp(faust.App):
         logger.info(
             "partitions_assigned", generation=generation, count=sum(map(len, numbers.values()))
         )
-        await asyncio.gather(*(group.on_assigned(numbers, generation) for group in self.groups))
-        self.health.ready("assigned")
+        try:
+            await asyncio.gather(*(group.on_assigned(numbers, generation) for group in self.groups))
+        except Exception as error:  # noqa: BLE001  # Faust would stop, but leave no failure behind
+            self.fail(error)
+        else:
+            self.health.ready("assigned")
 
     async def revoked(self) -> None:
         """Close all tasks before a rebalance."""

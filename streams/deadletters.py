@@ -122,7 +122,7 @@ async def requeue_dead_letters(
         and (reason is None or letter.reason == reason)
     ]
     await _send_back(settings, letters)
-    if reason is None:
+    if reason is None and letters:
         await _note_requeued(settings, letters)
     return len(letters)
 

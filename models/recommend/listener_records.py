@@ -74,9 +74,9 @@ class ListenerRecord(NamedTuple):
 
 
 def encode_listeners(
-    arrays: ListenerArrays, slots: NDArray[np.int32], names: list[str]
+    arrays: ListenerArrays, slots: NDArray[np.int32], names: NDArray[np.object_]
 ) -> list[bytes]:
-    """The records of many listeners at once, in the order of `slots`."""
+    """The records of many listeners at once, in the order of `slots`. `names` is by id."""
     meta = arrays.meta[slots]
     heads = np.empty(len(slots), _HEAD_TYPE)
     heads["version"] = _VERSION
@@ -86,19 +86,20 @@ def encode_listeners(
     events = arrays.events[slots].tobytes()
     heard = arrays.heard[slots].tobytes()
     event_width, heard_width = 8 * arrays.events.shape[1], 4 * arrays.heard.shape[1]
-    ids = np.concatenate((meta[:, (MARKET, LAST_TRACK)], arrays.recent[slots]), axis=1).tolist()
-    get = names.__getitem__
+    ids = np.concatenate((meta[:, (MARKET, LAST_TRACK)], arrays.recent[slots]), axis=1)
+    # No wider than the longest: most listeners have few recent tracks in the beginning.
+    texts = names[ids[:, : 2 + int(meta[:, RECENT_COUNT].max(initial=0))]].tolist()
     records = []
     columns = (RECENT_COUNT, HEARD_COUNT, EVENT_COUNT, BLOCKED_COUNT)
     for i, (recent, heard_count, event_count, blocked) in enumerate(meta[:, columns].tolist()):
-        words = ids[i][: 2 + recent]
+        words = texts[i][: 2 + recent]
         if blocked:
-            words = words + arrays.blocked[slots[i], :blocked].tolist()
+            words += names[arrays.blocked[slots[i], :blocked]].tolist()
         records.append(
             head[i * width : (i + 1) * width]
             + events[i * event_width : i * event_width + 8 * event_count]
             + heard[i * heard_width : i * heard_width + 4 * heard_count]
-            + "\n".join(map(get, words)).encode()
+            + "\n".join(words).encode()
         )
     return records
 

@@ -187,7 +187,7 @@ class ListenerState:
         arrays.counters[DIRTY] = 0
         users = self._users
         keys = [users[slot].encode() for slot in slots.tolist()]
-        values = encode_listeners(arrays, slots, self.vocabulary.names)
+        values = encode_listeners(arrays, slots, self.vocabulary.objects)
         records.extend(zip(keys, values, strict=True))
         return records
 

@@ -24,16 +24,17 @@ _VERSION: Final = 1
 _HEAD: Final = struct.Struct("<BHq")
 
 
-def encode_neighbours(rows: RowArrays, slots: NDArray[np.int32], names: list[str]) -> list[bytes]:
-    """The records of many rows at once, in the order of `slots`."""
+def encode_neighbours(
+    rows: RowArrays, slots: NDArray[np.int32], names: NDArray[np.object_]
+) -> list[bytes]:
+    """The records of many rows at once, in the order of `slots`. `names` is by id."""
     weights, width = rows.weights[slots].tobytes(), 8 * rows.weights.shape[1]
-    ids = rows.ids[slots].tolist()
+    texts = names[rows.ids[slots]].tolist()
     plays = rows.plays[slots].tolist()
-    get = names.__getitem__
     return [
         _HEAD.pack(_VERSION, size, plays[i])
         + weights[i * width : i * width + 8 * size]
-        + "\n".join(map(get, ids[i][:size])).encode()
+        + "\n".join(texts[i][:size]).encode()
         for i, size in enumerate(rows.sizes[slots].tolist())
     ]
 

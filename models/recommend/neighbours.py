@@ -159,7 +159,9 @@ class NeighbourState:
         slots = take_dirty(rows.links, rows.dirty, int(rows.counters[DIRTY]))
         rows.counters[DIRTY] = 0
         keys = [names[track].encode() for track in rows.owner[slots].tolist()]
-        records.extend(zip(keys, encode_neighbours(rows, slots, names), strict=True))
+        records.extend(
+            zip(keys, encode_neighbours(rows, slots, self.vocabulary.objects), strict=True)
+        )
         return records
 
     def restore(self, key: bytes, value: bytes | None) -> None:

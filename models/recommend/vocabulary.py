@@ -87,11 +87,10 @@ class Vocabulary:
     def intern(self, names: Sequence[str]) -> NDArray[np.int32]:
         """The ids of many names; new ones where needed. Never sweeps. O(names)."""
         get = self._ids.get
-        found = [get(name) for name in names]
-        if None in found:
-            add = self.id
-            found = [add(name) for name in names]
-        return np.array(found, np.int32)
+        try:
+            return np.array([get(name) for name in names], np.int32)
+        except TypeError:  # a None among them: a name is new. Looking for it would cost each call
+            return np.array([self.id(name) for name in names], np.int32)
 
     def sweep_if_due(self) -> None:
         """Sweep if grown enough. Call it only where no id waits in a local variable."""

@@ -188,5 +188,11 @@ def classpath(libs: Path) -> str:
 
 
 def new_cluster_id() -> str:
-    """Return a fresh cluster id in Kafka's form (base64url of a UUID, no padding)."""
-    return base64.urlsafe_b64encode(uuid.uuid4().bytes).rstrip(b"=").decode()
+    """Return a fresh cluster id in Kafka's form (base64url of a UUID, no padding).
+
+    None starts with a dash, as one in 64 would: the format tool takes that for an option.
+    """
+    while True:
+        text = base64.urlsafe_b64encode(uuid.uuid4().bytes).rstrip(b"=").decode()
+        if not text.startswith("-"):
+            return text

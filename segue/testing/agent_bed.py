@@ -4,7 +4,7 @@
         outcomes = await bed.put("plays", [b"..."])
         bed.sink.next("ann")
 
-One partition, whose tasks are open from the start and flush when a test says so.
+Partition 0 alone; its tasks are open from the start and flush when a test says so.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import Any, Self
 
 from agents import register_all
 from agents.deps import Deps
+from schemas.rediskeys import EPOCH_COMPLETE, epoch_key
 from schemas.registry import TOPICS, spec_of
 from segue.telemetry.health import Health
 from segue.testing.manual_clock import START_MS, ManualClock
@@ -35,7 +36,7 @@ class AgentBed:
     """An app of the role `recommend`. `log` gets what tasks commit, `sink` what agents write."""
 
     def __init__(self, **overrides: Any) -> None:
-        self.settings = fresh_settings(partitions=1, list_length=5, **overrides)
+        self.settings = fresh_settings(**{"partitions": 1, "list_length": 5} | overrides)
         self.health = Health()
         self.clock = ManualClock()
         self.log = MemoryLog()
@@ -56,6 +57,9 @@ class AgentBed:
         self.app.flow_control.resume()
         for group in self.app.groups:
             await open_task(group, log=self.log)
+        for stage in ("neighbours", "trends"):
+            for number in range(self.settings.partitions):  # lists wait for these
+                await self.sink.redis.set(epoch_key(stage, number), EPOCH_COMPLETE)
         for name, agent in self.app.agents.items():
             context: Any = agent.test_context()
             self._contexts[name] = await self._stack.enter_async_context(context)

@@ -11,8 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 from zlib import crc32
 
-from segue.config import Settings
-from segue.testing.truth import Truth, home_of
+from segue.testing.truth import Truth
 from segue.testing.wire import ListenerFacts, RowFacts
 
 __all__ = ["list_faults", "similar_faults", "trend_faults"]
@@ -28,24 +27,26 @@ def list_faults(
     listener: ListenerFacts,
     *,
     truth: Truth,
-    settings: Settings,
+    newest: str,
+    list_length: int,
 ) -> list[str]:
-    """Say what is wrong with a list. `name` is its kind and its listener's id."""
+    """Say what is wrong with a list. `name` is its kind and its listener's id.
+
+    `newest` is the newest version that the listener's partition has given out.
+    """
     kind, user = name
     tracks: list[str] = value["track_ids"]
     held = set(tracks)
-    home = home_of(user, settings.partitions)
-    end = sum(offset for (_, partition), offset in truth.ends.items() if partition == home)
     heard = set(listener.heard)
     checks = {
         "is named after its key": (value["kind"], value["user_id"]) == name,
-        "has at most k tracks": len(tracks) <= settings.list_length,
+        "has at most k tracks": len(tracks) <= list_length,
         "has columns of equal length": len(tracks) == len(value["scores"]) == len(value["sources"]),
         "has no track twice": len(held) == len(tracks),
         "has no blocked track": not held & set(listener.blocked),
         "has known tracks only": held <= truth.rows.keys(),
         "has not the track just played": listener.last_track not in held,
-        "is not newer than the log": int(value["version"].split("-")[1]) <= end,
+        "is not newer than the newest": value["version"] <= newest,
         "discovers nothing heard": kind == "next"
         or not any(crc32(track.encode()) in heard for track in tracks),
     }

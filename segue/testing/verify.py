@@ -26,12 +26,13 @@ from schemas.registry import (
 from segue.config import Settings
 from segue.testing.logs import Positions, committed_positions, read_latest, read_log, settled
 from segue.testing.servings import list_faults, similar_faults, trend_faults
-from segue.testing.truth import Truth
+from segue.testing.truth import Truth, home_of
 from segue.testing.waiting import eventually
 from segue.testing.wire import read_listener, read_row, read_trend_plays
 
 __all__ = ["assert_exact", "dead_letters", "redis_faults", "state_faults", "truth_of"]
 
+OWN_KEYS = {"epoch", "newest", "paused", "accept"}  # what workers tell each other
 SHOWN = 8  # faults of each kind in a message
 
 V = TypeVar("V")
@@ -121,12 +122,19 @@ async def redis_faults(settings: Settings, truth: Truth) -> list[str]:
     async with Redis.from_url(settings.redis_url.get_secret_value()) as redis:
         found = await _values(redis)
     faults = _keys_faults(found, truth)
-    for kind in ("next", "discover"):
-        for user, listener in truth.listeners.items():
+    for user, listener in truth.listeners.items():
+        newest = found.get(f"segue:v1:newest:listeners:{home_of(user, settings.partitions)}")
+        for kind in ("next", "discover"):
             raw = found.get(f"segue:v1:{kind}:{user}")
             if raw is not None:
-                value = json.loads(raw)
-                faults += list_faults(value, (kind, user), listener, truth=truth, settings=settings)
+                faults += list_faults(
+                    json.loads(raw),
+                    (kind, user),
+                    listener,
+                    truth=truth,
+                    newest=json.loads(newest or b'{"version":""}')["version"],
+                    list_length=settings.list_length,
+                )
     for track, row in truth.rows.items():
         raw = found.get(f"segue:v1:similar:{track}")
         faults += similar_faults(json.loads(raw), track, row) if raw else []
@@ -142,7 +150,7 @@ def _keys_faults(found: Mapping[str, bytes], truth: Truth) -> list[str]:
     expected = {f"segue:v1:{kind}:{u}" for kind in ("next", "discover") for u in truth.listeners}
     expected |= {f"segue:v1:similar:{track}" for track in truth.rows}
     expected |= {f"segue:v1:trend:{m}:{w}" for m in truth.minutes for w in ("hour", "day")}
-    held = {key for key in found if key.split(":")[2] not in ("epoch", "paused", "accept")}
+    held = {key for key in found if key.split(":")[2] not in OWN_KEYS}
     return [
         f"{len(keys)} keys {what} in Redis: {sorted(keys)[:SHOWN]}"
         for what, keys in (("missing", expected - held), ("too many", held - expected))

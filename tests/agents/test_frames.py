@@ -96,7 +96,7 @@ async def test_trends_add_up_per_market_and_window(bed: AgentBed) -> None:
 async def test_damaged_frames_become_dead_letters_and_the_others_count(
     bed: AgentBed, agent: str, good: bytes
 ) -> None:
-    damaged: list[bytes | None] = [b"", None, good[:-1], b"\x00" + good[1:], good + b"x"]
+    damaged: list[bytes | None] = [b"", None, good[:-1], b"\x00" + good[1:], good[:9]]
     before = metrics.EVENTS.labels(agent, "rejected")._value.get()
     assert await bed.put(agent, [good, *damaged, good]) == {"applied": 2, "rejected": 5}
     assert metrics.EVENTS.labels(agent, "rejected")._value.get() == before + 5

@@ -21,6 +21,7 @@ from segue.testing.wire import ListenerFacts, read_listener
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 
 BAD, GOOD, SEED = 10_000, 20_000, 10
+BATCH_OVERHEAD = 120  # of a batch of one record, key included; a little less
 
 
 async def test_ten_thousand_fuzzed_messages_are_dead_letters_once_each_and_crash_nobody(
@@ -53,6 +54,26 @@ async def test_ten_thousand_fuzzed_messages_are_dead_letters_once_each_and_crash
     assert worker.running
     assert "Traceback" not in worker.log
     assert await worker.metric("segue_dead_letters_total.*") == BAD
+
+
+async def test_the_largest_message_that_a_topic_takes_fits_the_dead_letters(
+    prepare: Callable[..., Awaitable[Settings]], tmp_path: Path
+) -> None:
+    """Small limits, so that what workers write together is larger than what they accept."""
+    settings = await prepare(message_bytes_max=1_000)
+    largest = int(PLAYS.kafka_config(settings.message_bytes_max)["max.message.bytes"])
+    stream = PlayStream(settings, seed=14)
+    singles = stream.singles(2_000)
+    async with Crew(settings, tmp_path) as crew:
+        await crew.hire()
+        await crew.all_ready()
+        for message in singles[:5]:
+            blank = b" " * (largest - BATCH_OVERHEAD - len(message.value))
+            await send_all(settings, [message._replace(value=message.value + blank)])
+        await send_all(settings, [*singles[5:], *stream.astray(500)])
+        truth = await assert_exact(settings, deadline_s=30)
+        assert len(truth.bad) >= 5  # long arrays too
+        assert crew.workers[0].running
 
 
 async def test_a_flood_pauses_its_partition_until_it_is_accepted(
@@ -123,8 +144,9 @@ async def test_a_requeued_play_is_applied_and_not_late(
     async with Crew(strict, tmp_path / "strict") as crew:
         (worker,) = await crew.hire()
         await crew.all_ready()
-        for message in (long, broken, *recent, late):  # one by one: batches have a limit too
-            await send_all(strict, [message])
+        await send_all(strict, [long, broken, *recent])
+        await eventually(lambda: _knows(strict, user, plays=3), 30)
+        await send_all(strict, [late])
         await eventually(lambda: _knows(strict, user, plays=4), 30)
         assert (await _listener(strict, user)).recent == ["track-3", "track-2", "track-1"]
         await worker.stop()

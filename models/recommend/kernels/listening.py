@@ -84,7 +84,7 @@ class Rules(NamedTuple):
     batch: int
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, inline="always")
 def _is_duplicate(state: ListenerArrays, slot: int, event: int) -> bool:
     """Look for the event id in the listener's ring, and remember it if it is new."""
     events = state.events[slot]
@@ -99,7 +99,7 @@ def _is_duplicate(state: ListenerArrays, slot: int, event: int) -> bool:
     return False
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, inline="always")
 def _hear(state: ListenerArrays, slot: int, track_hash: int) -> None:
     """Make a track the one heard last. The one heard longest ago leaves a full memory."""
     heard = state.heard[slot]
@@ -117,7 +117,7 @@ def _hear(state: ListenerArrays, slot: int, track_hash: int) -> None:
     heard[0] = track_hash
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, inline="always")
 def _count_trial(state: ListenerArrays, slot: int, track: int) -> None:
     """Test before learning: was this play in the list served last?"""
     served = state.served[slot]
@@ -132,7 +132,7 @@ def _count_trial(state: ListenerArrays, slot: int, track: int) -> None:
             state.counters[POPULAR_HITS] += 1
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, inline="always")
 def _apply(state: ListenerArrays, plays: PlayColumns, i: int, pairs: Table, rules: Rules) -> None:
     """Join the play to its session: pairs with the tracks before it, then the new context."""
     slot, track = int(plays.slot[i]), int(plays.track[i])
@@ -159,7 +159,7 @@ def _apply(state: ListenerArrays, plays: PlayColumns, i: int, pairs: Table, rule
     meta[LAST_MS] = started_ms
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, inline="always")
 def _learn_play(
     state: ListenerArrays, plays: PlayColumns, i: int, pairs: Table, trends: Table, rules: Rules
 ) -> int:

@@ -97,17 +97,23 @@ def admit_row(
 
 
 @njit(cache=True, nogil=True)
-def _use_row(rows: RowArrays, slot_of: NDArray[np.int32], track: int, journal: Journal) -> int:
-    slot = admit_row(rows, slot_of, track, journal.evicted)
-    link_newest(rows.links, slot)
-    if not rows.dirty[slot]:
-        rows.dirty[slot] = 1
-        rows.counters[DIRTY] += 1
-    if not rows.unpublished[slot]:
-        rows.unpublished[slot] = 1
-        journal.unpublished[rows.counters[UNPUBLISHED]] = slot
-        rows.counters[UNPUBLISHED] += 1
-    return int(slot)
+def _mark_used(
+    links: NDArray[np.int32],
+    dirty: NDArray[np.uint8],
+    unpublished: NDArray[np.uint8],
+    counters: NDArray[np.int64],
+    to_publish: NDArray[np.int32],
+    slot: int,
+) -> None:
+    """Make a slot the one used last, to be written to the changelog and to be published."""
+    link_newest(links, slot)
+    if not dirty[slot]:
+        dirty[slot] = 1
+        counters[DIRTY] += 1
+    if not unpublished[slot]:
+        unpublished[slot] = 1
+        to_publish[counters[UNPUBLISHED]] = slot
+        counters[UNPUBLISHED] += 1
 
 
 @njit(cache=True, nogil=True)
@@ -142,24 +148,33 @@ def learn_rows(
     journal: Journal,
 ) -> None:
     """Add plays to tracks and weights to rows. A full row gives up its lightest neighbour."""
-    for i in range(len(plays[0])):
-        slot = _use_row(rows, slot_of, plays[0][i], journal)
-        rows.plays[slot] += plays[1][i]
+    # Locals, since each look into a tuple of arrays inside the loops would count references.
+    links, dirty, unpublished, counters = rows.links, rows.dirty, rows.unpublished, rows.counters
+    row_ids, row_weights, sizes, row_plays = rows.ids, rows.weights, rows.sizes, rows.plays
+    to_publish = journal.unpublished
+    tracks, counts = plays
+    for i in range(len(tracks)):
+        place = int(slot_of[tracks[i]])
+        slot = place - 1 if place else admit_row(rows, slot_of, int(tracks[i]), journal.evicted)
+        _mark_used(links, dirty, unpublished, counters, to_publish, slot)
+        row_plays[slot] += counts[i]
     left, right, weight = pairs
     slot = 0
     for i in range(len(left)):
         if i == 0 or left[i] != left[i - 1]:
-            slot = _use_row(rows, slot_of, left[i], journal)
-        ids, weights, size = rows.ids[slot], rows.weights[slot], int(rows.sizes[slot])
+            place = int(slot_of[left[i]])
+            slot = place - 1 if place else admit_row(rows, slot_of, int(left[i]), journal.evicted)
+            _mark_used(links, dirty, unpublished, counters, to_publish, slot)
+        ids, weights, size = row_ids[slot], row_weights[slot], int(sizes[slot])
         at = _find(ids, size, int(right[i]))
         if at < size:
             weights[at] += weight[i]
             continue
         if size < len(ids):
-            rows.sizes[slot] = size + 1
+            sizes[slot] = size + 1
         else:
             at = _lightest(weights, size)
-            rows.counters[DROPPED] += 1
+            counters[DROPPED] += 1
         ids[at] = right[i]
         weights[at] = weight[i]
 

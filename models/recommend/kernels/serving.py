@@ -73,33 +73,45 @@ class _Scores(NamedTuple):
     order: NDArray[np.int32]
 
 
+class _Memory(NamedTuple):
+    """What one listener's lists may not hold."""
+
+    barred: NDArray[np.int32]
+    barred_count: int
+    heard: NDArray[np.uint32]  # a set by open addressing; 0 is a gap
+    heard_zero: bool
+    hashes: NDArray[np.uint32]
+
+
 @njit(cache=True, nogil=True)
 def _gather(
-    scores: _Scores,
+    table: _Scores,
     rows: RowSource,
     recent: NDArray[np.int32],
     length: int,
     rules: ServingRules,
 ) -> int:
     """Sum up the rows of the context. Returns the number of candidates."""
-    mask = len(scores.ids) - 1
+    ids, scores, order = table.ids, table.scores, table.order
+    mask = len(ids) - 1
     size = 0
     factor = 1.0
     for k in range(min(length, rules.context_tracks)):
         slot = rows.slot_of[recent[k]] - 1
         if slot >= 0:
             share = factor / math.sqrt(rows.plays[slot] + 1.0)
+            row, weights = rows.ids[slot], rows.weights[slot]
             for j in range(rows.sizes[slot]):
-                track = rows.ids[slot, j]
+                track = row[j]
                 at = (track * 0x61C88647 >> 7) & mask
-                while scores.ids[at] != 0 and scores.ids[at] != track:
+                while ids[at] != 0 and ids[at] != track:
                     at = (at + 1) & mask
-                if scores.ids[at] == 0:
-                    scores.ids[at] = track
-                    scores.scores[at] = 0.0
-                    scores.order[size] = at
+                if ids[at] == 0:
+                    ids[at] = track
+                    scores[at] = 0.0
+                    order[size] = at
                     size += 1
-                scores.scores[at] += share * rows.weights[slot, j]
+                scores[at] += share * weights[j]
         factor *= rules.decay
     return size
 
@@ -135,13 +147,21 @@ def _was_heard(places: NDArray[np.uint32], zero: bool, track_hash: int) -> bool:
 
 
 @njit(cache=True, nogil=True)
-def _is_barred(state: ListenerArrays, slot: int, track: int) -> bool:
-    """Just played, or blocked by the listener."""
+def _fill_barred(state: ListenerArrays, slot: int, out: NDArray[np.int32]) -> int:
+    """Write down what no list may hold: what was just played, and what is blocked. How many."""
     meta = state.meta[slot]
-    if track == meta[LAST_TRACK] or (meta[RECENT_COUNT] > 0 and track == state.recent[slot, 0]):
-        return True
-    for i in range(meta[BLOCKED_COUNT]):  # noqa: SIM110  # compiled, a loop is what any() becomes
-        if state.blocked[slot, i] == track:
+    out[0] = meta[LAST_TRACK]
+    out[1] = state.recent[slot, 0] if meta[RECENT_COUNT] > 0 else meta[LAST_TRACK]
+    blocked = meta[BLOCKED_COUNT]
+    for i in range(blocked):
+        out[2 + i] = state.blocked[slot, i]
+    return int(blocked + 2)
+
+
+@njit(cache=True, nogil=True)
+def _is_among(ids: NDArray[np.int32], count: int, track: int) -> bool:
+    for i in range(count):  # noqa: SIM110  # compiled, a loop is what any() becomes
+        if ids[i] == track:
             return True
     return False
 
@@ -182,82 +202,51 @@ def _insert(
 
 
 @njit(cache=True, nogil=True)
-def _fill_up(
-    out: ServedArrays, i: int, kind: int, popular: Popular, market: int
-) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
-    """The trending tracks of a market, with scores that continue below the list's last one."""
-    size = out.sizes[i, kind]
-    base = out.scores[i, kind, size - 1] if size > 0 else 1.0
-    count = popular.sizes[market]
-    scores = np.empty(count, np.float64)
-    for j in range(count):
-        scores[j] = base * popular.scores[market, j] / max(popular.scores[market, 0], 1e-300)
-    return popular.ids[market, :count], scores
-
-
-@njit(cache=True, nogil=True)
 def _serve_popular(
-    state: ListenerArrays,
-    slot: int,
-    out: ServedArrays,
-    i: int,
-    trends: tuple[Popular, int],
-    memory: tuple[NDArray[np.uint32], bool, NDArray[np.uint32]],
+    out: ServedArrays, at: tuple[int, int], popular: Popular, market: int, memory: _Memory
 ) -> None:
-    """Fill both lists from the listener's market, then from the world."""
-    places, zero, hashes = memory
-    popular = trends[0]
-    room = out.ids.shape[2]
-    for kind in range(2):
-        for step in range(2):
-            market = trends[1] if step == 0 else 0
-            if market < 0:
-                continue
-            ids, scores = _fill_up(out, i, kind, popular, market)
-            for j in range(len(ids)):
-                size = out.sizes[i, kind]
-                if size == room:
-                    break
-                track = int(ids[j])
-                known = False
-                for m in range(size):
-                    known = known or out.ids[i, kind, m] == track
-                if known or _is_barred(state, slot, track):
-                    continue
-                if kind == DISCOVER and _was_heard(places, zero, int(hashes[track])):
-                    continue
-                out.ids[i, kind, size] = track
-                out.scores[i, kind, size] = scores[j]
-                out.sizes[i, kind] = size + 1
+    """Fill a list up with a market's trends, under scores that continue below its last one."""
+    i, kind = at
+    ids, scores = out.ids[i, kind], out.scores[i, kind]
+    size = int(out.sizes[i, kind])
+    barred, heard, hashes = memory.barred, memory.heard, memory.hashes
+    base = scores[size - 1] if size > 0 else 1.0
+    highest = max(popular.scores[market, 0], 1e-300)
+    for j in range(popular.sizes[market]):
+        if size == len(ids):
+            break
+        track = int(popular.ids[market, j])
+        if _is_among(ids, size, track) or _is_among(barred, memory.barred_count, track):
+            continue
+        if kind == DISCOVER and _was_heard(heard, memory.heard_zero, int(hashes[track])):
+            continue
+        ids[size] = track
+        scores[size] = base * popular.scores[market, j] / highest
+        size += 1
+    out.sizes[i, kind] = size
 
 
 @njit(cache=True, nogil=True)
-def _serve_similar(
-    state: ListenerArrays,
-    slot: int,
-    out: ServedArrays,
-    i: int,
-    candidates: tuple[_Scores, int],
-    memory: tuple[NDArray[np.uint32], bool, NDArray[np.uint32]],
-) -> None:
+def _serve_similar(out: ServedArrays, i: int, table: _Scores, count: int, memory: _Memory) -> None:
     """Take the best candidates into both lists, and clear the table of candidates."""
-    table, count = candidates
-    places, zero, hashes = memory
+    # Locals, since each look into a tuple of arrays inside the loop would count references.
+    table_ids, table_scores, order = table.ids, table.scores, table.order
+    barred, heard, hashes = memory.barred, memory.heard, memory.hashes
     next_ids, next_scores = out.ids[i, NEXT], out.scores[i, NEXT]
     new_ids, new_scores = out.ids[i, DISCOVER], out.scores[i, DISCOVER]
     room = len(new_ids)
     next_size, new_size = 0, 0
     for c in range(count):
-        at = table.order[c]
-        entry = (int(table.ids[at]), float(table.scores[at]))
-        table.ids[at] = 0
+        at = order[c]
+        entry = (int(table_ids[at]), float(table_scores[at]))
+        table_ids[at] = 0
         # What `discover` holds `next` could hold too, so its last score is the lower bar of both.
         if new_size == room and entry[1] < new_scores[room - 1]:
             continue
-        if _is_barred(state, slot, entry[0]):
+        if _is_among(barred, memory.barred_count, entry[0]):
             continue
         next_size = _insert(next_ids, next_scores, next_size, entry, hashes)
-        if not _was_heard(places, zero, int(hashes[entry[0]])):
+        if not _was_heard(heard, memory.heard_zero, int(hashes[entry[0]])):
             new_size = _insert(new_ids, new_scores, new_size, entry, hashes)
     out.sizes[i, NEXT] = out.similar[i, NEXT] = next_size
     out.sizes[i, DISCOVER] = out.similar[i, DISCOVER] = new_size
@@ -289,16 +278,19 @@ def serve(
     while room < 2 * rules.context_tracks * rows.ids.shape[1]:
         room *= 2
     table = _Scores(np.zeros(room, np.int32), np.empty(room), np.empty(room, np.int32))
-    places = np.zeros(_HEARD_ROOM, np.uint32)
+    heard = np.zeros(_HEARD_ROOM, np.uint32)
+    barred = np.empty(2 + state.blocked.shape[1], np.int32)
     for i in range(len(slots)):
-        slot = int(slots[i])
+        slot, market = int(slots[i]), int(markets[i])
         meta = state.meta[slot]
-        zero = _fill_heard(state.heard[slot], int(meta[HEARD_COUNT]), places)
-        memory = (places, zero, hashes)
-        size = _gather(table, rows, state.recent[slot], int(meta[SESSION_LENGTH]), rules)
-        _serve_similar(state, slot, out, i, (table, size), memory)
-        market = int(markets[i])
-        _serve_popular(state, slot, out, i, (popular, market), memory)
+        zero = _fill_heard(state.heard[slot], int(meta[HEARD_COUNT]), heard)
+        memory = _Memory(barred, _fill_barred(state, slot, barred), heard, zero, hashes)
+        count = _gather(table, rows, state.recent[slot], int(meta[SESSION_LENGTH]), rules)
+        _serve_similar(out, i, table, count, memory)
+        for kind in range(2):
+            if market >= 0:
+                _serve_popular(out, (i, kind), popular, market, memory)
+            _serve_popular(out, (i, kind), popular, 0, memory)
         shown = market if market >= 0 and popular.sizes[market] > 0 else 0
-        count = out.sizes[i, NEXT]
-        _remember(state, slot, out.ids[i, NEXT, :count], popular.ids[shown, : popular.sizes[shown]])
+        size = out.sizes[i, NEXT]
+        _remember(state, slot, out.ids[i, NEXT, :size], popular.ids[shown, : popular.sizes[shown]])

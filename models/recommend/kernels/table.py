@@ -21,7 +21,7 @@ class Table(NamedTuple):
     size: NDArray[np.int64]
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, inline="always")
 def add(table: Table, key: int, other: int, amount: int) -> None:
     """Add to a sum. The caller has reserved room."""
     mask = np.uint64(len(table.key) - 1)
