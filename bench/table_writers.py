@@ -88,7 +88,7 @@ async def write_faust(source_topic: tuple[str, str], name: str, records: int, wr
             for key in keys[at : at + writes]:
                 table[key] += 1
             at = (at + writes) % FLUSH_KEYS
-            if meter.events + writes >= records:
+            if meter.left <= writes:
                 await app.producer.flush()  # Faust writes in the background
             meter.add(writes)
             if meter.done:

@@ -8,6 +8,8 @@ import msgspec
 from msgspec import Meta, Struct
 
 __all__ = [
+    "DEAD_LETTER_KEY_BYTES_MAX",
+    "DEAD_LETTER_VALUE_BYTES_MAX",
     "HEADERS",
     "HEADER_DETAIL",
     "HEADER_OFFSET",
@@ -16,6 +18,7 @@ __all__ = [
     "HEADER_REQUEUED",
     "HEADER_TIMESTAMP_MS",
     "HEADER_TOPIC",
+    "HEADER_TRUNCATED",
     "TopicRecord",
     "decode_topic_record",
     "encode_topic_record",
@@ -28,6 +31,11 @@ HEADER_PARTITION: Final = "segue-partition"
 HEADER_OFFSET: Final = "segue-offset"
 HEADER_TIMESTAMP_MS: Final = "segue-timestamp-ms"
 HEADER_REQUEUED: Final = "segue-requeued"
+HEADER_TRUNCATED: Final = "segue-truncated"
+
+DEAD_LETTER_VALUE_BYTES_MAX: Final = 2_000_000
+DEAD_LETTER_KEY_BYTES_MAX: Final = 65_536
+"""A compressed message can unpack to far more than the broker takes back: the rest is cut off."""
 
 HEADERS: Final[dict[str, str]] = {
     HEADER_REASON: "Why it was rejected, one of the reason codes.",
@@ -36,6 +44,7 @@ HEADERS: Final[dict[str, str]] = {
     HEADER_PARTITION: "The partition it came from, decimal.",
     HEADER_OFFSET: "Its offset there, decimal.",
     HEADER_TIMESTAMP_MS: "Its timestamp there, milliseconds since 1970 UTC, decimal.",
+    HEADER_TRUNCATED: "How many bytes the value had, decimal, if it was cut; absent if whole.",
     HEADER_REQUEUED: "How often it was sent back to its topic, decimal; absent means never.",
 }
 """Headers of a dead letter, UTF-8 text. Together they say where to find the original."""

@@ -12,6 +12,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from schemas.internal import DEAD_LETTER_VALUE_BYTES_MAX
+
 __all__ = [
     "DEAD_LETTERS",
     "FEEDBACK",
@@ -57,6 +59,7 @@ class TopicSpec:
     compacted: bool = False
     partitions: Literal["keyed"] | int = "keyed"
     version: int = 1
+    record_bytes: int = 0
 
     def topic(self, prefix: str = "segue.") -> str:
         """The name in Kafka.
@@ -82,6 +85,7 @@ class TopicSpec:
         limit = max(2 * message_bytes_max, _BATCH_BYTES)
         if self.owner != "producers":
             limit += _HEADERS_BYTES
+        limit = max(limit, self.record_bytes)
         config = {
             "cleanup.policy": "compact" if self.compacted else "delete",
             "max.message.bytes": str(limit),
@@ -138,6 +142,7 @@ DEAD_LETTERS: Final = TopicSpec(
     value_type="bytes",
     owner="recommend",
     retention_ms=14 * _DAY_MS,
+    record_bytes=DEAD_LETTER_VALUE_BYTES_MAX + 500_000,
     doc="Messages that were not accepted: the bytes as they came, the reason in the headers.",
 )
 REGISTRY: Final = TopicSpec(

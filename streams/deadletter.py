@@ -16,10 +16,17 @@ from streams.stage import Output
 
 __all__ = ["BadShare", "dead_letter"]
 
+HEADERS_BYTES_MAX = 65_536  # of the producer's own; larger ones are left out
+
 
 def dead_letter(record: Any, rejected: Rejected, topic: str, partition: int) -> Output:
-    """Return the dead letter of a Kafka record: its bytes, with where and why in the headers."""
+    """Return the dead letter of a Kafka record: its bytes, with where and why in the headers.
+
+    Bounded: what a compressed record unpacks to may be more than the broker takes back, and a
+    dead letter that cannot be written would stop the partition for ever.
+    """
     metrics.DEAD_LETTERS.labels(record.topic, rejected.reason).inc()
+    value, key = record.value or b"", record.key
     headers = (
         (internal.HEADER_TOPIC, record.topic.encode()),
         (internal.HEADER_PARTITION, str(record.partition).encode()),
@@ -28,14 +35,15 @@ def dead_letter(record: Any, rejected: Rejected, topic: str, partition: int) -> 
         (internal.HEADER_REASON, rejected.reason.encode()),
         (internal.HEADER_DETAIL, rejected.detail.encode()),
     )
-    return Output(
-        topic,
-        partition,
-        record.key,
-        record.value or b"",
-        (*headers, *(header for header in record.headers if header[0] not in internal.HEADERS)),
-        time.time_ns() // 1_000_000,
-    )
+    own = tuple(header for header in record.headers if header[0] not in internal.HEADERS)
+    if sum(len(name) + len(text or b"") for name, text in own) > HEADERS_BYTES_MAX:
+        own = ()
+    if len(value) > internal.DEAD_LETTER_VALUE_BYTES_MAX:
+        own += ((internal.HEADER_TRUNCATED, str(len(value)).encode()),)
+        value = value[: internal.DEAD_LETTER_VALUE_BYTES_MAX]
+    if key is not None:
+        key = key[: internal.DEAD_LETTER_KEY_BYTES_MAX]
+    return Output(topic, partition, key, value, headers + own, time.time_ns() // 1_000_000)
 
 
 class BadShare:

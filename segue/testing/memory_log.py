@@ -126,9 +126,12 @@ class MemoryBatch:
         self._bytes = 0
 
     def append(self, **fields: Any) -> object | None:
-        """Take a record (key, value, timestamp, headers), or return None when it is full."""
+        """Take a record (key, value, timestamp, headers), or return None when it is full.
+
+        As in aiokafka the first record fits whatever its size; the broker's limit is another.
+        """
         size = 70 + len(fields["key"] or b"") + len(fields["value"] or b"")
-        if self._bytes + size > BATCH_BYTES:
+        if self.records and self._bytes + size > BATCH_BYTES:
             return None
         self._bytes += size
         self.records.append(fields)

@@ -22,7 +22,11 @@ HOUR_MS = 3_600_000
 
 
 def play(name: str, track: str, at_ms: int = START_MS - HOUR_MS, **fields: Any) -> PlayEvent:
-    given = {"user_id": "ann", "played_ms": 200_000, "duration_ms": 200_000} | fields
+    given: dict[str, Any] = {
+        "user_id": "ann",
+        "played_ms": 200_000,
+        "duration_ms": 200_000,
+    } | fields
     reason = given.pop("end_reason", "finished")
     return PlayEvent(name, track_id=track, started_at_ms=at_ms, end_reason=reason, **given)
 

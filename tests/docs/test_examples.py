@@ -8,8 +8,9 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
-from segue.local import LocalStack
+from segue.local.stack import LocalStack
 from segue.testing import fresh_settings
 
 ROOT = Path(__file__).parents[2]
@@ -26,7 +27,7 @@ def test_readme_shows_the_example_as_it_is(example: str) -> None:
     assert (EXAMPLES / example).read_text().strip() in (ROOT / "README.md").read_text()
 
 
-@pytest.fixture(scope="module", loop_scope="module")
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def environment(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[dict[str, str]]:
     """A running stack, and the environment that points programs to it."""
     settings = fresh_settings(data_dir=tmp_path_factory.mktemp("stack"))

@@ -118,13 +118,12 @@ def test_process_that_is_not_there_is_an_error() -> None:
         process_cpu_s(2**22 + 1)
 
 
-def test_meter_leaves_the_first_chunk_out(capsys: pytest.CaptureFixture[str]) -> None:
+def test_meter_leaves_the_first_and_the_last_tenth_out(capsys: pytest.CaptureFixture[str]) -> None:
     meter = Meter(100)
-    for _ in range(4):
-        meter.add(30)
-    meter.add(30)
+    for _ in range(10):
+        meter.add(10)
     result = orjson.loads(capsys.readouterr().out)
-    assert result["events"] == 90
+    assert result["events"] == 80
     assert 0.0 <= result["cpu_s"] <= result["wall_s"] + 0.05
     assert meter.done
 

@@ -5,7 +5,7 @@ from aiokafka.errors import ProducerFenced
 
 from segue.errors import Fenced
 from segue.testing.counting import CountState
-from segue.testing.memory_app import MemoryApp, as_batch
+from segue.testing.memory_app import MemoryApp
 from segue.testing.memory_log import MemoryLog, MemoryProducer
 from segue.testing.memory_stage import MemoryStage, open_task
 from segue.testing.servers import fresh_settings
@@ -73,16 +73,15 @@ async def test_only_moved_inputs_are_committed() -> None:
 
 async def test_dirty_follows_the_position_and_version_never_falls() -> None:
     task = await new_task(MemoryLog(), "plays", "feedback")
-    versions = [task.version_offset]
-    assert not task.dirty
+    versions, dirty = [task.version_offset], [task.dirty]
     for topic, offset in (("plays", 3), ("feedback", 1), ("plays", 4), ("feedback", 9)):
         task.advance(topic, offset, [], 1)
-        assert task.dirty
+        dirty.append(task.dirty)
         versions.append(task.version_offset)
     assert versions == [0, 3, 4, 5, 13]
+    assert dirty == [False, True, True, True, True]
     await task.flush()
-    assert not task.dirty
-    assert task.version_offset == 13
+    assert (task.dirty, task.version_offset) == (False, 13)
 
 
 async def test_what_is_applied_while_a_commit_is_in_flight_joins_the_next() -> None:
@@ -131,11 +130,13 @@ async def test_records_are_packed_in_order_into_batches_below_the_limit() -> Non
     assert [record.value for record in log.records("big")] == [*values[0::2], *values[1::2]]
 
 
-async def test_record_above_a_batch_is_an_error_and_not_dropped() -> None:
-    task = await new_task(MemoryLog())
-    task.advance("in", 1, [Output("big", 0, None, b"x" * 1_000_000)], 1)
-    with pytest.raises(ValueError, match="a record for big exceeds a batch"):
-        await task.flush()
+async def test_record_larger_than_a_batch_has_one_for_itself() -> None:
+    log = MemoryLog()
+    task = await new_task(log)
+    values = [b"small", b"x" * 2_000_000, b"last"]
+    task.advance("in", 1, [Output("big", 0, None, value) for value in values], 1)
+    await task.flush()
+    assert [record.value for record in log.records("big")] == values
 
 
 async def test_closed_task_flushes_and_publishes_nothing() -> None:

@@ -157,10 +157,14 @@ async def test_fenced_unit_is_dropped_and_the_worker_goes_on(bed: Bed) -> None:
     async with bed.group.unit(as_batch("in", 0, records(0, 2))) as unit:
         assert unit is not None
         unit.send(Output("other", 0, None, b"x"))
-        raise Fenced("no longer ours")
+        lose_the_partition()
     assert (task.position, task.retired) == ({"in": 0}, True)
     assert bed.app.failure is None
     assert task._outputs == []
+
+
+def lose_the_partition() -> None:
+    raise Fenced("no longer ours")
 
 
 async def test_unit_of_a_task_closed_meanwhile_counts_for_nothing(bed: Bed) -> None:
@@ -186,13 +190,13 @@ async def test_exception_in_a_unit_stops_the_worker(bed: Bed) -> None:
 
 async def test_many_records_flush_before_the_interval() -> None:
     made = Bed.new(flush_records=5, flush_interval_s=60)
-    async for bed in _used(made):
-        await bed.assign(1)
-        task = await bed.opened()
-        await bed.apply(0, 3)
+    async for _ in _used(made):
+        await made.assign(1)
+        task = await made.opened()
+        await made.apply(0, 3)
         assert not task.due.is_set()
-        await bed.apply(4, 8)
-        await eventually(lambda: bed.log.committed.get(("group", "in", 0)) == 9, 5)
+        await made.apply(4, 8)
+        await eventually(lambda: made.log.committed.get(("group", "in", 0)) == 9, 5)
 
 
 # ------------------------------------------------------------------ rebalance
