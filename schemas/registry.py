@@ -90,6 +90,10 @@ class TopicSpec:
             "cleanup.policy": "compact" if self.compacted else "delete",
             "max.message.bytes": str(limit),
         }
+        if self.owner == "producers":
+            # The broker's time: what a producer's clock says must not delete a record early, make
+            # it look late, or let it claim a future. When a play happened stands in its value.
+            config["message.timestamp.type"] = "LogAppendTime"
         if self.retention_ms is not None:
             config["retention.ms"] = str(self.retention_ms)
         return config

@@ -83,10 +83,12 @@ async def _run_until(app: SegueApp, stop: asyncio.Event, settings: Settings) -> 
     ends = [asyncio.create_task(stop.wait()), asyncio.create_task(app.wait_until_stopped())]
     try:
         await app.start()
-        await asyncio.wait([*ends, *watchers], return_when=asyncio.FIRST_COMPLETED)
-    except Exception as error:  # start-up failed: say so, exit with 1
+        done, _ = await asyncio.wait([*ends, *watchers], return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()  # a watcher ends only by failing
+    except Exception as error:  # start-up or a watcher failed: say so, exit with 1
         app.failure = app.failure or error
-        logger.exception("worker_start_failed")
+        logger.exception("worker_broke")
     finally:
         for task in (*ends, *watchers):
             task.cancel()

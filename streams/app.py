@@ -22,7 +22,7 @@ __all__ = ["SegueApp", "create_app"]
 
 logger = get_logger(__name__)
 
-BUFFERED_BATCHES = 8  # chunks an agent may have waiting; each holds up to batch_records
+BUFFERED_BATCHES = 1  # more would queue up small; what waits in the fetcher becomes one batch
 LAG_INTERVAL_S = 1.0
 
 
@@ -94,11 +94,16 @@ class SegueApp(faust.App):
                 group.observe()
 
     def highwater(self, tp: TopicPartition) -> int | None:
-        """Return the end of a partition as last fetched, or None before the first fetch."""
+        """Return the offset after the last record known of a partition, None if none is known.
+
+        Once all is fetched, what lies behind the last record are markers of transactions.
+        """
+        consumer = cast(BatchConsumer, self.consumer)
         try:
-            return self.consumer.highwater(faust.types.TP(tp.topic, tp.partition))
+            end, fetched = consumer.ends(faust.types.TP(tp.topic, tp.partition))
         except (AssertionError, AttributeError, KeyError):  # not assigned at this moment
             return None
+        return self.gates.drained_to(tp) if fetched >= end else end
 
 
 def create_app(settings: Settings, health: Health) -> SegueApp:

@@ -53,6 +53,10 @@ class Gates:
         """Note that the consumer was sent to `offset`."""
         self._drained_to[tp] = offset
 
+    def drained_to(self, tp: tuple[str, int]) -> int | None:
+        """Return the offset after the last record taken since the last seek, None if unknown."""
+        return self._drained_to.get(tp)
+
     def drained(self, tp: tuple[str, int], first: int, last: int) -> int:
         """Note that records `first..last` were taken; return the offset they follow.
 

@@ -35,6 +35,7 @@ logger = get_logger(__name__)
 REVOKE_FLUSH_S = 2.0  # below any session timeout: the group waits for us meanwhile
 FENCE_TIMEOUT_S = 30.0
 TRANSACTION_TIMEOUT_S = 30
+BACKLOG_INTERVALS = 4  # a commit costs the same for many records as for few
 
 
 class TaskGroup(Generic[StateT]):
@@ -185,7 +186,7 @@ class TaskGroup(Generic[StateT]):
                 with suppress(TimeoutError):
                     await asyncio.wait_for(task.due.wait(), self.stage.publish_interval_s)
                 waited_s = clock_s() - flushed_s
-                if task.dirty and (task.due.is_set() or waited_s >= self.stage.flush_interval_s):
+                if task.dirty and (task.due.is_set() or waited_s >= self._patience_s(task)):
                     await task.flush()
                     flushed_s = clock_s()
                 else:
@@ -195,6 +196,12 @@ class TaskGroup(Generic[StateT]):
         except Exception as error:  # noqa: BLE001  # restart is the recovery path
             if task.opened or not task.retired:
                 self._app.fail(error)
+
+    def _patience_s(self, task: PartitionTask[StateT]) -> float:
+        """Return how long applied events may wait now: longer while more than a batch waits."""
+        behind = max(self._lag(task, topic) for topic in self.stage.inputs)
+        catching_up = behind > self._settings.batch_records
+        return self.stage.flush_interval_s * (BACKLOG_INTERVALS if catching_up else 1)
 
     async def _open(self, task: PartitionTask[StateT]) -> None:
         restoring = self._restoring.get(task.partition)

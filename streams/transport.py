@@ -119,6 +119,15 @@ class BatchConsumer(driver.Consumer):
         super().__init__(*args, **kwargs)
         self._read_offset = _UncheckedOffsets(lambda: None)
 
+    def on_buffer_full(self, tp: TP) -> None:
+        """Go on fetching: delivery waits for room in the agent's queue, which is enough.
+
+        Faust takes a full partition out of the fetch and, once none is left, sleeps a second.
+        """
+
+    def on_buffer_drop(self, tp: TP) -> None:
+        """See `on_buffer_full`."""
+
     def _new_consumer_thread(self) -> _ConsumerThread:
         return _ConsumerThread(self, loop=self.loop, beacon=self.beacon)
 
@@ -133,6 +142,17 @@ class BatchConsumer(driver.Consumer):
     async def seek_to(self, tp: TP, offset: int) -> None:
         """Send the consumer to `offset`; what it had fetched from elsewhere is dropped."""
         await self._thread.call_thread(self._thread.seek_noted, tp, offset)
+
+    def ends(self, tp: TP) -> tuple[int, int]:
+        """Return a partition's end as last fetched, and the offset to be fetched next.
+
+        Raises AssertionError, AttributeError or KeyError while it is not assigned or positioned.
+        """
+        consumer = self._thread._ensure_consumer()
+        state = consumer._subscription.subscription.assignment.state_value(tp)
+        if state.lso is None:
+            raise KeyError(tp)
+        return int(state.lso), int(state.position)
 
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, Any]]:
         """Yield (partition, message), each message holding a `Batch`."""

@@ -36,7 +36,9 @@ SMALL_NODE: Mapping[str, str] = {
     "background.threads": "2",
     "num.recovery.threads.per.data.dir": "2",
     "group.coordinator.threads": "1",
-    # Fail-over in seconds, like the workers' own session timeout.
+    # Fail-over in seconds, like the workers' own session timeout, which may be shorter than the
+    # 6 s that brokers ask for by default.
+    "group.min.session.timeout.ms": "1000",
     "broker.session.timeout.ms": "6000",
     "broker.heartbeat.interval.ms": "1000",
 }

@@ -1,5 +1,8 @@
 """Workers are killed, stopped and joined by others under load, and every count stays exact."""
 
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
 import pytest
 
 from schemas.registry import PLAYS
@@ -14,12 +17,17 @@ from segue.testing.verify import assert_exact, state_faults, truth_of
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 
 
-async def test_ten_kills_under_load_lose_and_double_nothing(settings: Settings, crew: Crew) -> None:
-    await crew.hire(2)
-    await crew.all_ready()
-    async with Load(settings, seed=1) as load:
-        await kill_at_random(crew, kills=10, seed=1)
-    truth = await assert_exact(settings, deadline_s=90)
+async def test_ten_kills_under_load_lose_and_double_nothing(
+    prepare: Callable[..., Awaitable[Settings]], tmp_path: Path
+) -> None:
+    # Sessions as short as that let the others take over, and work, before the next kill.
+    settings = await prepare(session_timeout_s=2, heartbeat_interval_s=0.5)
+    async with Crew(settings, tmp_path) as crew:
+        await crew.hire(2)
+        await crew.all_ready()
+        async with Load(settings, seed=1) as load:
+            await kill_at_random(crew, kills=10, seed=1)
+        truth = await assert_exact(settings, deadline_s=90)
     assert truth.outcomes["applied"] > load.sent / 2
     for outcome in ("duplicate", "skipped", "late"):
         assert truth.outcomes[outcome] > 0, outcome

@@ -232,17 +232,7 @@ async def test_task_that_missed_a_generation_starts_from_its_changelog(bed: Bed)
 async def test_task_with_a_unit_half_done_is_not_kept(bed: Bed) -> None:
     await bed.assign(1)
     task = await bed.opened()
-    entered, leave = asyncio.Event(), asyncio.Event()
-
-    async def slow_unit() -> None:
-        async with bed.group.unit(as_batch("in", 0, records(0, 2))) as unit:
-            assert unit is not None
-            unit.state.add("half")
-            entered.set()
-            await leave.wait()
-
-    applying = asyncio.create_task(slow_unit())
-    await entered.wait()
+    applying, leave = await begin_unit(bed, 0)
     await bed.group.on_revoked()  # waits its 2 s for the unit, then gives it up
     await bed.assign(2)
     fresh = await bed.opened()
@@ -251,6 +241,43 @@ async def test_task_with_a_unit_half_done_is_not_kept(bed: Bed) -> None:
     assert fresh is not task
     assert "half" not in fresh.state.counts
     assert bed.log.committed == {}
+
+
+async def test_task_with_a_unit_begun_during_its_last_commit_is_not_kept(bed: Bed) -> None:
+    await bed.assign(1)
+    task = await bed.opened()
+    async with task.lock:  # so that the flush on revoke is the one that commits
+        task.state.add("whole")
+        task.advance("in", 1, [], 1)
+        commit = bed.hold("commit")
+        revoking = asyncio.create_task(bed.group.on_revoked())
+    await eventually(lambda: not task.dirty, 5)
+    applying, leave = await begin_unit(bed, 1)
+    commit.set()
+    await revoking
+    assert bed.log.committed == {("group", "in", 0): 1}
+    await bed.assign(2)
+    fresh = await bed.opened()
+    leave.set()
+    await applying
+    assert fresh is not task
+    assert fresh.state.counts == {"whole": 1}
+
+
+async def begin_unit(bed: Bed, first: int) -> tuple[asyncio.Task[None], asyncio.Event]:
+    """Start a unit that stays half done until the event is set."""
+    entered, leave = asyncio.Event(), asyncio.Event()
+
+    async def unit_of_work() -> None:
+        async with bed.group.unit(as_batch("in", 0, records(first, first + 2))) as unit:
+            assert unit is not None
+            unit.state.add("half")
+            entered.set()
+            await leave.wait()
+
+    applying = asyncio.create_task(unit_of_work())
+    await entered.wait()
+    return applying, leave
 
 
 async def test_partition_given_away_is_forgotten(bed: Bed) -> None:
