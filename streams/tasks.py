@@ -34,6 +34,7 @@ logger = get_logger(__name__)
 
 REVOKE_FLUSH_S = 2.0  # below any session timeout: the group waits for us meanwhile
 FENCE_TIMEOUT_S = 30.0
+CANCEL_AGAIN_S = 0.05
 TRANSACTION_TIMEOUT_S = 30
 BACKLOG_INTERVALS = 4  # a commit costs the same for many records as for few
 
@@ -249,12 +250,18 @@ class TaskGroup(Generic[StateT]):
         if task.lock.locked():
             task.retired = True  # a unit is half done; it will find the task closed
         await self._stop_running(task.partition)
+        if task.opened:  # it was about to open, and did not hear in time that it should not
+            for topic in self.stage.inputs:
+                self._app.gates.close(TopicPartition(topic, task.partition))
+            task.opened = False
+            task.retired = True
 
     async def _stop_running(self, partition: int) -> None:
+        """Cancel until it ends: an aiokafka client that closes swallows a cancellation."""
         running = self._running.pop(partition, None)
-        if running is not None:
+        while running is not None and not running.done():
             running.cancel()
-            await asyncio.wait([running])
+            await asyncio.wait([running], timeout=CANCEL_AGAIN_S)
 
     def _retire(self, number: int) -> None:
         task = self.tasks.pop(number)

@@ -39,6 +39,13 @@ def counts(market: str, **tracks: int) -> bytes:
     )
 
 
+BOTH = pytest.mark.parametrize(
+    ("agent", "good"),
+    [("pairs", pairs()), ("trend-counts", counts("SE", x=1))],
+    ids=["pairs", "trend-counts"],
+)
+
+
 async def test_pairs_add_up_and_rows_follow_with_the_version_of_their_offset(bed: AgentBed) -> None:
     assert await bed.put("pairs", [pairs(), pairs(1260)]) == {"applied": 2, "rejected": 0}
     assert bed.sink.similar("a") is None  # coalesced until it is published
@@ -90,9 +97,7 @@ async def test_trends_add_up_per_market_and_window(bed: AgentBed) -> None:
     assert bed.sink.trends("BR", "day") is None
 
 
-@pytest.mark.parametrize(
-    ("agent", "good"), [("pairs", pairs()), ("trend-counts", counts("SE", x=1))]
-)
+@BOTH
 async def test_damaged_frames_become_dead_letters_and_the_others_count(
     bed: AgentBed, agent: str, good: bytes
 ) -> None:
@@ -109,9 +114,7 @@ async def test_damaged_frames_become_dead_letters_and_the_others_count(
     assert offsets == [b"1", b"2", b"3", b"4", b"5"]
 
 
-@pytest.mark.parametrize(
-    ("agent", "good"), [("pairs", pairs()), ("trend-counts", counts("SE", x=1))]
-)
+@BOTH
 async def test_frame_delivered_twice_counts_once(bed: AgentBed, agent: str, good: bytes) -> None:
     records = bed.records(agent, [good])
     assert (await bed.put_records(agent, records))["applied"] == 1

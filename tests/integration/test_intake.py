@@ -4,6 +4,7 @@ import itertools
 import time
 
 import pytest
+from aiokafka import AIOKafkaProducer
 
 from schemas.events import Feedback, PlayEvent
 from segue.client import ListReader, PlayProducer
@@ -28,6 +29,27 @@ async def test_events_of_a_wrong_partition_are_forwarded_once_and_counted(
     assert strays > len(messages)  # each alone, and up to two in each array
     assert sum(truth.outcomes.values()) == events
     assert await worker.metric("segue_forwarded_events_total.*") == strays
+
+
+async def test_plays_of_an_aborted_transaction_are_not_counted(
+    settings: Settings, crew: Crew
+) -> None:
+    messages = PlayStream(settings, seed=15).singles(2_000)
+    await crew.hire()
+    producer = AIOKafkaProducer(
+        **settings.kafka_client_options(), transactional_id=settings.group_prefix
+    )
+    await producer.start()
+    await producer.begin_transaction()
+    for topic, partition, key, value in messages[:1_000]:
+        await producer.send(topic, value, key=key, partition=partition)
+    await producer.flush()
+    await producer.abort_transaction()
+    await producer.stop()
+    await send_all(settings, messages[1_000:])
+    await crew.all_ready()
+    truth = await assert_exact(settings)
+    assert sum(truth.outcomes.values()) == 1_000
 
 
 async def test_a_blocked_track_leaves_both_lists_at_once(settings: Settings, crew: Crew) -> None:

@@ -24,7 +24,7 @@ from schemas.registry import (
 from segue.config import Settings
 from segue.errors import Misconfigured, Unavailable
 from segue.local import KafkaCluster
-from segue.testing import ManualClock, fresh_settings
+from segue.testing import ManualClock, eventually, fresh_settings
 from segue.testing.counting import CountState
 from segue.testing.memory_log import MemoryRecord
 from segue.testing.memory_stage import MemoryStage
@@ -137,6 +137,12 @@ async def test_partitions_added_behind_our_back_stop_a_worker(settings: Settings
     topic = PLAYS.topic(settings.topic_prefix)
     async with admin(settings) as client:
         await client.create_partitions({topic: NewPartitions(4)})
+
+        async def known() -> bool:
+            (described,) = await client.describe_topics([topic])
+            return len(described["partitions"]) == 4
+
+        await eventually(known, 10)
     wanted = settings.model_copy(update={"partitions": 4})
     for believed in (settings, wanted):
         with pytest.raises(Misconfigured, match="created with 2 partitions, has 4"):
@@ -249,9 +255,7 @@ async def test_requeued_letter_goes_back_byte_for_byte_and_says_so(settings: Set
     await bury(settings, [b"{", b"[1]"])
     assert await requeue_dead_letters(settings, ["1:1"], None) == 1
     (record,) = await in_plays(settings)
-    assert (record.partition, record.key, record.value, record.timestamp) == (
-        1, b"ann", b"[1]", 1001,
-    )  # fmt: skip
+    assert (record.partition, record.key, record.value) == (1, b"ann", b"[1]")
     assert dict(record.headers) == {"trace": b"t", HEADER_REQUEUED: b"1"}
     assert not {name for name, _ in record.headers} & ({*HEADERS} - {HEADER_REQUEUED})
 

@@ -2,110 +2,37 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 
 import pytest
 from aiokafka.errors import ProducerFenced
 
 from segue.errors import Bug, Fenced, Misconfigured
-from segue.telemetry import metrics
-from segue.testing import eventually, fresh_settings
-from segue.testing.counting import CountState
-from segue.testing.memory_app import MemoryApp, as_batch
-from segue.testing.memory_log import MemoryLog, MemoryRecord, memory_kafka
-from segue.testing.memory_stage import MemoryStage
+from segue.testing import eventually
+from segue.testing.group_bed import GroupBed, counted_records
+from segue.testing.memory_app import as_batch
 from streams.gates import TopicPartition
 from streams.stage import Output
-from streams.task import PartitionTask
-from streams.tasks import TaskGroup, assigned_numbers
+from streams.tasks import assigned_numbers
 
 IN = TopicPartition("in", 0)
 
 
-@dataclass
-class Bed:
-    """A group on a log, and points where a test may hold things up."""
-
-    log: MemoryLog
-    app: MemoryApp
-    stage: MemoryStage
-    group: TaskGroup[CountState]
-    held: dict[str, asyncio.Event]
-
-    @classmethod
-    def new(cls, *inputs: str, flush_records: int = 1000, flush_interval_s: float = 0.05) -> "Bed":
-        held: dict[str, asyncio.Event] = {}
-
-        async def point(name: str) -> None:
-            if name in held:
-                await held[name].wait()
-
-        class App(MemoryApp):
-            async def seek(self, tp: TopicPartition, offset: int) -> None:
-                await point(f"seek {tp.topic}")
-                await super().seek(tp, offset)
-
-        app = App()
-        stage = MemoryStage(inputs=inputs or ("in",), flush_interval_s=flush_interval_s)
-        settings = fresh_settings(flush_records=flush_records)
-        group = TaskGroup(stage, app=app.as_segue_app, settings=settings)
-        return cls(MemoryLog(point), app, stage, group, held)
-
-    def hold(self, point: str) -> asyncio.Event:
-        """Stop whoever comes to a point until the event is set."""
-        self.held[point] = asyncio.Event()
-        return self.held[point]
-
-    async def assign(self, generation: int, numbers: tuple[int, ...] = (0,)) -> None:
-        """Hand out partitions of all inputs."""
-        await self.group.on_assigned({topic: {*numbers} for topic in self.stage.inputs}, generation)
-
-    async def opened(self, number: int = 0) -> PartitionTask[CountState]:
-        """Wait until a partition takes batches."""
-        await eventually(lambda: self.group.tasks[number].opened, 5)
-        return self.group.tasks[number]
-
-    async def apply(self, first: int, last: int, *, follows: int | None = None) -> int:
-        """Offer a batch of `in` whose records count themselves; returns how many were applied."""
-        batch = as_batch("in", 0, records(first, last), follows=follows)
-        async with self.group.unit(batch) as unit:
-            if unit is None:
-                return 0
-            for record in unit.records:
-                unit.state.add(record.value.decode())
-            return len(unit.records)
-
-
-def records(first: int, last: int) -> list[MemoryRecord]:
-    return [
-        MemoryRecord("in", 0, offset, 0, None, b"%d" % offset) for offset in range(first, last + 1)
-    ]
-
-
 @pytest.fixture
-async def bed() -> AsyncIterator[Bed]:
-    async for made in _used(Bed.new()):
+async def bed() -> AsyncIterator[GroupBed]:
+    async with GroupBed.new().used() as made:
         yield made
 
 
 @pytest.fixture
-async def two_inputs() -> AsyncIterator[Bed]:
-    async for made in _used(Bed.new("plays", "in")):
+async def two_inputs() -> AsyncIterator[GroupBed]:
+    async with GroupBed.new("plays", "in").used() as made:
         yield made
-
-
-async def _used(made: Bed) -> AsyncIterator[Bed]:
-    with memory_kafka(made.log):
-        yield made
-        for event in made.held.values():
-            event.set()
-        await made.group.drain()
 
 
 # ------------------------------------------------------------------ units
 
 
-async def test_unit_trims_to_the_position_and_drops_nothing_new(bed: Bed) -> None:
+async def test_unit_trims_to_the_position_and_drops_nothing_new(bed: GroupBed) -> None:
     await bed.assign(1)
     task = await bed.opened()
     assert await bed.apply(0, 9) == 10
@@ -115,7 +42,7 @@ async def test_unit_trims_to_the_position_and_drops_nothing_new(bed: Bed) -> Non
     assert task.state.counts == {str(n): 1 for n in range(15)}
 
 
-async def test_gap_heals_by_seeking_to_the_position(bed: Bed) -> None:
+async def test_gap_heals_by_seeking_to_the_position(bed: GroupBed) -> None:
     await bed.assign(1)
     task = await bed.opened()
     await bed.apply(0, 9)
@@ -127,7 +54,7 @@ async def test_gap_heals_by_seeking_to_the_position(bed: Bed) -> None:
     assert task.position == {"in": 30}
 
 
-async def test_hole_of_markers_is_no_gap(bed: Bed) -> None:
+async def test_hole_of_markers_is_no_gap(bed: GroupBed) -> None:
     await bed.assign(1)
     await bed.opened()
     await bed.apply(0, 9)
@@ -135,14 +62,14 @@ async def test_hole_of_markers_is_no_gap(bed: Bed) -> None:
     assert bed.app.seeks == [("in", 0, 0)]
 
 
-async def test_batch_of_a_partition_that_is_not_ours_is_nobodys(bed: Bed) -> None:
+async def test_batch_of_a_partition_that_is_not_ours_is_nobodys(bed: GroupBed) -> None:
     assert await bed.apply(0, 3) == 0
 
 
-async def test_outputs_of_a_unit_leave_with_the_flush(bed: Bed) -> None:
+async def test_outputs_of_a_unit_leave_with_the_flush(bed: GroupBed) -> None:
     await bed.assign(1)
     await bed.opened()
-    async with bed.group.unit(as_batch("in", 0, records(0, 2))) as unit:
+    async with bed.group.unit(as_batch("in", 0, counted_records(0, 2))) as unit:
         assert unit is not None
         assert unit.version_offset == 3
         unit.send(Output("other", 0, None, b"x"))
@@ -151,10 +78,10 @@ async def test_outputs_of_a_unit_leave_with_the_flush(bed: Bed) -> None:
     assert [record.value for record in bed.log.records("other")] == [b"x"]
 
 
-async def test_fenced_unit_is_dropped_and_the_worker_goes_on(bed: Bed) -> None:
+async def test_fenced_unit_is_dropped_and_the_worker_goes_on(bed: GroupBed) -> None:
     await bed.assign(1)
     task = await bed.opened()
-    async with bed.group.unit(as_batch("in", 0, records(0, 2))) as unit:
+    async with bed.group.unit(as_batch("in", 0, counted_records(0, 2))) as unit:
         assert unit is not None
         unit.send(Output("other", 0, None, b"x"))
         lose_the_partition()
@@ -167,21 +94,21 @@ def lose_the_partition() -> None:
     raise Fenced("no longer ours")
 
 
-async def test_unit_of_a_task_closed_meanwhile_counts_for_nothing(bed: Bed) -> None:
+async def test_unit_of_a_task_closed_meanwhile_counts_for_nothing(bed: GroupBed) -> None:
     await bed.assign(1)
     task = await bed.opened()
-    async with bed.group.unit(as_batch("in", 0, records(0, 2))) as unit:
+    async with bed.group.unit(as_batch("in", 0, counted_records(0, 2))) as unit:
         assert unit is not None
         task.opened = False
     assert (task.position, task.retired) == ({"in": 0}, True)
     assert bed.app.failure is None
 
 
-async def test_exception_in_a_unit_stops_the_worker(bed: Bed) -> None:
+async def test_exception_in_a_unit_stops_the_worker(bed: GroupBed) -> None:
     await bed.assign(1)
     task = await bed.opened()
     with pytest.raises(ZeroDivisionError):
-        async with bed.group.unit(as_batch("in", 0, records(0, 2))):
+        async with bed.group.unit(as_batch("in", 0, counted_records(0, 2))):
             raise ZeroDivisionError
     assert isinstance(bed.app.failure, ZeroDivisionError)
     assert not task.opened
@@ -189,8 +116,8 @@ async def test_exception_in_a_unit_stops_the_worker(bed: Bed) -> None:
 
 
 async def test_many_records_flush_before_the_interval() -> None:
-    made = Bed.new(flush_records=5, flush_interval_s=60)
-    async for _ in _used(made):
+    made = GroupBed.new(flush_records=5, flush_interval_s=60)
+    async with made.used():
         await made.assign(1)
         task = await made.opened()
         await made.apply(0, 3)
@@ -202,7 +129,7 @@ async def test_many_records_flush_before_the_interval() -> None:
 # ------------------------------------------------------------------ rebalance
 
 
-async def test_task_is_kept_when_its_partition_comes_straight_back(bed: Bed) -> None:
+async def test_task_is_kept_when_its_partition_comes_straight_back(bed: GroupBed) -> None:
     await bed.assign(1)
     task = await bed.opened()
     await bed.apply(0, 4)
@@ -215,7 +142,7 @@ async def test_task_is_kept_when_its_partition_comes_straight_back(bed: Bed) -> 
     assert await bed.apply(5, 6, follows=5) == 2
 
 
-async def test_task_that_missed_a_generation_starts_from_its_changelog(bed: Bed) -> None:
+async def test_task_that_missed_a_generation_starts_from_its_changelog(bed: GroupBed) -> None:
     await bed.assign(1)
     task = await bed.opened()
     await bed.apply(0, 4)
@@ -229,7 +156,7 @@ async def test_task_that_missed_a_generation_starts_from_its_changelog(bed: Bed)
     assert task.producer.stopped
 
 
-async def test_task_with_a_unit_half_done_is_not_kept(bed: Bed) -> None:
+async def test_task_with_a_unit_half_done_is_not_kept(bed: GroupBed) -> None:
     await bed.assign(1)
     task = await bed.opened()
     applying, leave = await begin_unit(bed, 0)
@@ -243,7 +170,7 @@ async def test_task_with_a_unit_half_done_is_not_kept(bed: Bed) -> None:
     assert bed.log.committed == {}
 
 
-async def test_task_with_a_unit_begun_during_its_last_commit_is_not_kept(bed: Bed) -> None:
+async def test_task_with_a_unit_begun_during_its_last_commit_is_not_kept(bed: GroupBed) -> None:
     await bed.assign(1)
     task = await bed.opened()
     async with task.lock:  # so that the flush on revoke is the one that commits
@@ -264,12 +191,12 @@ async def test_task_with_a_unit_begun_during_its_last_commit_is_not_kept(bed: Be
     assert fresh.state.counts == {"whole": 1}
 
 
-async def begin_unit(bed: Bed, first: int) -> tuple[asyncio.Task[None], asyncio.Event]:
+async def begin_unit(bed: GroupBed, first: int) -> tuple[asyncio.Task[None], asyncio.Event]:
     """Start a unit that stays half done until the event is set."""
     entered, leave = asyncio.Event(), asyncio.Event()
 
     async def unit_of_work() -> None:
-        async with bed.group.unit(as_batch("in", 0, records(first, first + 2))) as unit:
+        async with bed.group.unit(as_batch("in", 0, counted_records(first, first + 2))) as unit:
             assert unit is not None
             unit.state.add("half")
             entered.set()
@@ -280,7 +207,7 @@ async def begin_unit(bed: Bed, first: int) -> tuple[asyncio.Task[None], asyncio.
     return applying, leave
 
 
-async def test_partition_given_away_is_forgotten(bed: Bed) -> None:
+async def test_partition_given_away_is_forgotten(bed: GroupBed) -> None:
     await bed.assign(1, (0, 1))
     await bed.opened(1)
     await bed.group.on_revoked()
@@ -289,7 +216,7 @@ async def test_partition_given_away_is_forgotten(bed: Bed) -> None:
     assert not bed.app.gates.admits(IN)
 
 
-async def test_nothing_is_taken_before_state_is_restored(bed: Bed) -> None:
+async def test_nothing_is_taken_before_state_is_restored(bed: GroupBed) -> None:
     bed.log.append("counts-changelog", 0, key=b"7", value=b"5")
     bed.log.committed["group", "in", 0] = 8
     restore = bed.hold("restore")
@@ -304,7 +231,7 @@ async def test_nothing_is_taken_before_state_is_restored(bed: Bed) -> None:
     assert bed.app.health.readiness() == (True, [])
 
 
-async def test_restore_goes_on_over_a_rebalance_that_keeps_the_partition(bed: Bed) -> None:
+async def test_restore_goes_on_over_a_rebalance_that_keeps_the_partition(bed: GroupBed) -> None:
     restore = bed.hold("restore")
     await bed.assign(1)
     task = bed.group.tasks[0]
@@ -315,7 +242,9 @@ async def test_restore_goes_on_over_a_rebalance_that_keeps_the_partition(bed: Be
     assert bed.log.epochs == {"group-counts-0": 1}  # fenced once
 
 
-async def test_no_record_is_taken_while_another_input_is_still_seeking(two_inputs: Bed) -> None:
+async def test_no_record_is_taken_while_another_input_is_still_seeking(
+    two_inputs: GroupBed,
+) -> None:
     """Else the agent would drop it, and nothing would fetch it again before the next one."""
     bed = two_inputs
     second = bed.hold("seek in")
@@ -329,7 +258,7 @@ async def test_no_record_is_taken_while_another_input_is_still_seeking(two_input
     assert bed.app.gates.admits(IN)
 
 
-async def test_failed_restore_stops_the_worker(bed: Bed) -> None:
+async def test_failed_restore_stops_the_worker(bed: GroupBed) -> None:
     bed.log.append("counts-changelog", 0, key=b"x", value=b"not a number")
     await bed.assign(1)
     await eventually(lambda: bed.app.failure, 5)
@@ -337,7 +266,7 @@ async def test_failed_restore_stops_the_worker(bed: Bed) -> None:
     assert not bed.group.tasks[0].opened
 
 
-async def test_fenced_commit_of_an_open_task_stops_the_worker(bed: Bed) -> None:
+async def test_fenced_commit_of_an_open_task_stops_the_worker(bed: GroupBed) -> None:
     await bed.assign(1)
     await bed.opened()
     bed.log.epochs["group-counts-0"] += 1  # another worker took over
@@ -347,7 +276,7 @@ async def test_fenced_commit_of_an_open_task_stops_the_worker(bed: Bed) -> None:
     assert bed.log.committed == {}
 
 
-async def test_fenced_commit_on_revoke_is_nothing_but_the_end_of_the_task(bed: Bed) -> None:
+async def test_fenced_commit_on_revoke_is_nothing_but_the_end_of_the_task(bed: GroupBed) -> None:
     await bed.assign(1)
     task = await bed.opened()
     await bed.apply(0, 4)
@@ -359,7 +288,7 @@ async def test_fenced_commit_on_revoke_is_nothing_but_the_end_of_the_task(bed: B
     assert (await bed.opened()).position == {"in": 0}
 
 
-async def test_inputs_of_unequal_partitions_are_refused(two_inputs: Bed) -> None:
+async def test_inputs_of_unequal_partitions_are_refused(two_inputs: GroupBed) -> None:
     with pytest.raises(Misconfigured, match="unequal partitions") as raised:
         await two_inputs.group.on_assigned({"plays": {0, 1}, "in": {0}}, 1)
     assert "segue topics plan" in raised.value.remedy
@@ -370,78 +299,3 @@ def test_assignment_is_grouped_by_topic() -> None:
     wrong: list[tuple[str, int]] = [(0, 1)]  # type: ignore[list-item]  # what must not come
     with pytest.raises(Bug):
         assigned_numbers(wrong)
-
-
-# ------------------------------------------------------------------ pause, drain, report
-
-
-async def test_paused_topic_takes_nothing_and_goes_on_where_it_stopped(bed: Bed) -> None:
-    await bed.assign(1)
-    task = await bed.opened()
-    await bed.apply(0, 4)
-    before = metrics.PAUSED.labels("in")._value.get()
-    await bed.group.pause(task, "in")
-    assert metrics.PAUSED.labels("in")._value.get() == before + 1
-    assert not bed.app.gates.admits(IN)
-    assert await bed.apply(5, 9, follows=5) == 0  # was on its way
-    await bed.group.resume(task, "in")
-    assert metrics.PAUSED.labels("in")._value.get() == before
-    assert bed.app.seeks[-1] == ("in", 0, 5)
-    assert await bed.apply(5, 9, follows=5) == 5
-
-
-async def test_pause_outlasts_a_rebalance_that_keeps_the_task(bed: Bed) -> None:
-    await bed.assign(1)
-    task = await bed.opened()
-    await bed.group.pause(task, "in")
-    await bed.group.on_revoked()
-    await bed.assign(2)
-    assert await bed.opened() is task
-    assert not bed.app.gates.admits(IN)
-    await bed.group.resume(task, "in")
-    assert bed.app.gates.admits(IN)
-
-
-async def test_drain_commits_everything_and_takes_nothing_after(bed: Bed) -> None:
-    await bed.assign(1)
-    task = await bed.opened()
-    await bed.apply(0, 4)
-    await bed.group.drain()
-    assert bed.log.committed == {("group", "in", 0): 5}
-    assert bed.group.tasks == {}
-    assert task.producer.stopped
-    assert await bed.apply(5, 6) == 0
-
-
-async def test_lag_counts_what_waits_and_liveness_expects_progress_only_then(bed: Bed) -> None:
-    await bed.assign(1)
-    await bed.opened()
-    await bed.apply(0, 4)
-    bed.app.ends[IN] = 12
-    bed.group.observe()
-    assert metrics.LAG.labels("in")._value.get() == 7
-    assert metrics.STATE.labels("counts")._value.get() == 5
-    assert bed.group._has_work()
-    bed.app.ends[IN] = 5
-    bed.group.observe()
-    assert metrics.LAG.labels("in")._value.get() == 0
-    assert not bed.group._has_work()
-
-
-async def test_paused_partition_has_no_work(bed: Bed) -> None:
-    await bed.assign(1)
-    task = await bed.opened()
-    bed.app.ends[IN] = 12
-    assert bed.group._has_work()
-    await bed.group.pause(task, "in")
-    assert not bed.group._has_work()
-
-
-async def test_evictions_are_counted_once(bed: Bed) -> None:
-    await bed.assign(1)
-    task = await bed.opened()
-    before = metrics.EVICTIONS.labels("counts")._value.get()
-    task.state.evictions = 3
-    bed.group.observe()
-    bed.group.observe()
-    assert metrics.EVICTIONS.labels("counts")._value.get() == before + 3
