@@ -1,5 +1,6 @@
 """The agent `feedback`: a block holds at once, and until it is taken back."""
 
+from agents.versions import OWNER
 from schemas.codec import encode_event
 from schemas.events import Feedback, FeedbackKind, PlayEvent
 from schemas.outputs import format_version
@@ -8,7 +9,7 @@ from segue.testing.manual_clock import START_MS
 
 
 def said(kind: FeedbackKind, track: str, name: str = "f") -> bytes:
-    return encode_event(Feedback(name, "ann", kind, track, START_MS))
+    return encode_event(Feedback(f"{name}-{kind}-{track}", "ann", kind, track, START_MS))
 
 
 def played(track: str, user: str) -> bytes:
@@ -73,7 +74,7 @@ async def test_feedback_and_plays_share_one_growing_version(bed: AgentBed) -> No
         served = bed.sink.next("ann")
         assert served is not None
         versions.append(served.version)
-    assert versions == [format_version(START_MS, n) for n in (1, 2, 3, 4)]
+    assert versions == [format_version(START_MS, OWNER + n) for n in (1, 2, 3, 4)]
 
 
 async def test_newcomer_may_block_before_the_first_play(bed: AgentBed) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from agents.versions import OWNER
 from schemas.codec import encode_event
 from schemas.events import PlayEvent
 from schemas.internal import HEADER_REASON, HEADER_REQUEUED
@@ -40,7 +41,7 @@ async def test_play_is_applied_and_both_lists_stand_in_redis(bed: AgentBed) -> N
     for served, kind in ((bed.sink.next("ann"), "next"), (bed.sink.discover("ann"), "discover")):
         assert served is not None
         assert (served.user_id, served.kind, served.at_ms) == ("ann", kind, bed.clock.now_ms())
-        assert served.version == format_version(START_MS, 1)
+        assert served.version == format_version(START_MS, OWNER + 1)
         assert served.track_ids == []
 
 
