@@ -4,6 +4,7 @@ import json
 import random
 import re
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -124,19 +125,7 @@ async def test_a_requeued_play_is_applied_and_not_late(
     user, topic = "listener", PLAYS.topic(strict.topic_prefix)
     home = home_of(user, strict.partitions)
     start_ms = 1_790_000_000_000
-
-    def play(number: int, started_at_ms: int, **more: str) -> Message:
-        event = {
-            "event_id": f"event-{number}",
-            "user_id": user,
-            "track_id": f"track-{number}",
-            "started_at_ms": started_at_ms,
-            "played_ms": 180_000,
-            "duration_ms": 180_000,
-            "end_reason": "finished",
-        }
-        return Message(topic, home, user.encode(), json.dumps(event | more).encode())
-
+    play = partial(_play, topic, home, user)
     long = play(0, start_ms, title="x" * 1_000)
     broken = Message(topic, home, user.encode(), b"broken")
     recent = [play(i, start_ms + 10 * strict.lateness_ms + i) for i in range(1, 4)]
@@ -163,20 +152,38 @@ async def test_a_requeued_play_is_applied_and_not_late(
     async with Crew(lenient, tmp_path / "lenient") as crew:
         await crew.hire()
         await crew.all_ready()
-        code, output = await crew.segue("dlq", "requeue", listed["too_large"]["id"])
-        assert (code, output.strip().splitlines()[-1]) == (0, "1 requeued")
+        await _requeued(crew, listed["too_large"]["id"])
         await eventually(lambda: _knows(lenient, user, plays=5), 30)
         # Older than the late one, yet in the history that sessions and lists are made from.
         assert (await _listener(lenient, user)).recent[0] == "track-0"
         assert len(await dead_letters(lenient)) == 2
-        code, output = await crew.segue("dlq", "requeue", "--all", "--reason", "not_json")
-        assert (code, output.strip().splitlines()[-1]) == (0, "1 requeued")
+        await _requeued(crew, "--all", "--reason", "not_json")
         await eventually(lambda: _letters(lenient, 3), 30, claim="what is bad comes back")
         code, output = await crew.segue("dlq", "purge", "--yes")
         assert code == 0
         assert await dead_letters(lenient) == []
         code, output = await crew.segue("dlq", "ls", "--json")
         assert (code, output) == (0, "")
+
+
+def _play(
+    topic: str, home: int, user: str, number: int, started_at_ms: int, **more: str
+) -> Message:
+    event = {
+        "event_id": f"event-{number}",
+        "user_id": user,
+        "track_id": f"track-{number}",
+        "started_at_ms": started_at_ms,
+        "played_ms": 180_000,
+        "duration_ms": 180_000,
+        "end_reason": "finished",
+    }
+    return Message(topic, home, user.encode(), json.dumps(event | more).encode())
+
+
+async def _requeued(crew: Crew, *which: str) -> None:
+    code, output = await crew.segue("dlq", "requeue", *which)
+    assert (code, output.strip().splitlines()[-1]) == (0, "1 requeued")
 
 
 async def _paused(worker: Worker) -> bool:

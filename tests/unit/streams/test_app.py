@@ -24,7 +24,8 @@ async def test_app_of_a_role_is_one_group_on_the_batching_transport() -> None:
     app = new_app(group_prefix="acme-", kafka_bootstrap="a:1,b:2")
     assert app.conf.id == "acme-recommend"
     assert [str(url) for url in app.conf.broker] == [f"{SCHEME}://a:1", f"{SCHEME}://b:2"]
-    assert app.conf.autodiscover is False
+    conf: Any = app.conf  # its descriptors are typed as methods
+    assert conf.autodiscover is False
     assert app.conf.web_enabled is False
 
 
