@@ -21,7 +21,7 @@ __all__ = ["NeighboursStage", "register"]
 
 VERIFY_INTERVAL_S = 1.0
 NEVER_S = float("-inf")
-ROWS_AT_ONCE = 200  # about 2 ms of the event loop
+ROWS_AT_ONCE = 50  # 1 ms of Redis, for which lists would wait
 PUBLISH_SHARE_S = 0.01  # of each interval and partition, so that plays have the rest
 
 
