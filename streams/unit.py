@@ -22,7 +22,6 @@ class Unit(Generic[StateT]):
     batch: Batch
     records: Sequence[Any]  # aiokafka ConsumerRecord
     outputs: list[Output] = field(default_factory=list)
-    rejected: int = 0
 
     @property
     def state(self) -> StateT:
