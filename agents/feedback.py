@@ -30,7 +30,11 @@ def register(
         limits=IntakeLimits(settings.partitions, settings.bad_window, settings.bad_share_max),
     )
 
-    @app.agent(app.batches(FEEDBACK.topic(settings.topic_prefix)), name="feedback", concurrency=1)
+    @app.agent(
+        app.batches(FEEDBACK.topic(settings.topic_prefix)),
+        name="feedback",
+        concurrency=app.batches_at_once,
+    )
     async def feedback(batches: Batches) -> AsyncIterator[dict[str, int]]:
         async for batch in batches:
             outcomes: dict[str, int] = {}

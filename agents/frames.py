@@ -8,9 +8,9 @@ from schemas.codec import Rejected
 from schemas.frames import BadFrame
 from schemas.registry import DEAD_LETTERS
 from segue.telemetry import metrics
+from streams.batches import Batch
 from streams.deadletter import dead_letter
 from streams.tasks import TaskGroup
-from streams.transport import Batch
 
 __all__ = ["apply_frames"]
 
@@ -30,7 +30,7 @@ async def apply_frames(
             except BadFrame as error:
                 letters = DEAD_LETTERS.topic(deps.settings.topic_prefix)
                 rejected = Rejected("bad_frame", str(error))
-                unit.send(dead_letter(record, rejected, letters, unit.partition))
+                unit.send(dead_letter(batch, record, rejected, letters))
                 outcomes["rejected"] += 1
     for outcome, count in outcomes.items():
         metrics.EVENTS.labels(agent, outcome).inc(count)

@@ -3,17 +3,12 @@
 from collections.abc import Sequence
 
 from agents.deps import Deps
-from agents.versions import ListVersions
+from agents.versions import Versions
 from models.recommend.listeners import ListenerState
 from models.recommend.neighbours import NeighbourState
 from models.recommend.recommender import Recommender
 from models.recommend.rowcache import RowCache
-from schemas.murmur2 import partition_of_name
-from schemas.outputs import (
-    WORLD,
-    decode_trending,
-    encode_list,
-)
+from schemas.outputs import decode_trending, encode_list
 from schemas.rediskeys import discover_key, next_key, similar_key, trend_key
 from segue.telemetry.logs import get_logger
 from streams.sinks.redis import Values
@@ -43,8 +38,8 @@ class ListWriter:
     ) -> None:
         self._recommender, self._rows, self._deps = recommender, rows, deps
         self._neighbours = neighbours
-        self._versions = ListVersions(deps)
-        self._trends_due_s: dict[str, float] = {}
+        self._versions = Versions(deps)
+        self._trends_due_s = NEVER_S
 
     async def write(self, unit: Unit[ListenerState], slots: Sequence[int]) -> None:
         """Write both lists of each slot. Returns when Redis holds them; waits while it is away."""
@@ -60,22 +55,28 @@ class ListWriter:
         await self._fetch_trends(task, slots)
         version = await self._versions.at(task, offset)
         at_ms = self._deps.clock.now_ms()
-        items = [self._versions.note(task, version)]
+        items: list[tuple[str, bytes]] = []
         for served in self._recommender.recommend(task.state, slots):
             user = served.user_id
             following = encode_list(version, user, kind="next", at_ms=at_ms, columns=served.next)
             new = encode_list(version, user, kind="discover", at_ms=at_ms, columns=served.discover)
             items += ((next_key(user), following), (discover_key(user), new))
-        return Values("list", items, ttl_s=self._deps.settings.list_ttl_s)
+        return Values("list", version, items, ttl_s=self._deps.settings.list_ttl_s)
 
     async def _fetch_rows(self, task: PartitionTask[ListenerState], slots: Sequence[int]) -> None:
         """Bring the rows that these lists need into the cache, unless they are fresh there."""
         now_s = self._deps.clock.monotonic_s()
-        wanted = self._recommender.context_tracks(task.state, slots)
-        missing = self._take_own(self._rows.missing(wanted, now_s), now_s)
-        found = await self._deps.sink.read([similar_key(name) for name in missing], task)
+        missing = self._rows.missing(self._recommender.context_tracks(task.state, slots), now_s)
+        own = self._neighbours.open_tasks()
+        for held in own:
+            missing = self._rows.put_own(missing, held.state.source, now_s)
+        if len(own) == self._deps.settings.partitions:
+            self._rows.put_none(missing)
+            return
+        names = [self._recommender.vocabulary.names[track] for track in missing.tolist()]
+        found = await self._deps.sink.read([similar_key(name) for name in names], task)
         unreadable = 0
-        for name, raw in zip(missing, found, strict=True):
+        for name, raw in zip(names, found, strict=True):
             try:
                 self._rows.put(name, raw, now_s)
             except ValueError:  # written by another version of us: as good as absent
@@ -84,32 +85,16 @@ class ListWriter:
         if unreadable:
             logger.warning("rows_unreadable", count=unreadable)
 
-    def _take_own(self, names: Sequence[str], now_s: float) -> list[str]:
-        """Take the rows that this worker holds itself; returns the names of the others."""
-        own: dict[int, list[str]] = {}
-        others: list[str] = []
-        held = {task.partition: task.state for task in self._neighbours.open_tasks()}
-        for name in names:
-            partition = partition_of_name(name, self._deps.settings.partitions)
-            if partition in held:
-                own.setdefault(partition, []).append(name)
-            else:
-                others.append(name)
-        for partition, tracks in own.items():
-            self._rows.put_own(tracks, held[partition].top(tracks), now_s)
-        return others
-
     async def _fetch_trends(self, task: PartitionTask[ListenerState], slots: Sequence[int]) -> None:
-        """Read the trends of these listeners' markets again about every second."""
+        """Read the trends of the listeners' markets again about every second."""
+        new = self._recommender.note_markets(task.state, slots)
         now_s = self._deps.clock.monotonic_s()
-        due = [
-            market
-            for market in (WORLD, *task.state.markets_of(slots))
-            if self._trends_due_s.get(market, NEVER_S) <= now_s
-        ]
-        found = await self._deps.sink.read([trend_key(m, "day") for m in due], task)
-        for market, raw in zip(due, found, strict=True):
-            self._trends_due_s[market] = now_s + self._deps.settings.trend_publish_interval_s
+        if now_s < self._trends_due_s and not new:
+            return
+        markets = self._recommender.markets
+        found = await self._deps.sink.read([trend_key(m, "day") for m in markets], task)
+        self._trends_due_s = now_s + self._deps.settings.trend_publish_interval_s
+        for market, raw in zip(markets, found, strict=True):
             if raw is not None:
                 trending = decode_trending(raw)
                 self._recommender.set_trending(market, trending.track_ids, trending.scores)

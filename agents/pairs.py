@@ -1,13 +1,15 @@
 """Stage B: neighbour rows. Adds the pairs of all listeners to the rows of this partition."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterable
 
 from agents.deps import Deps
 from agents.frames import apply_frames
+from agents.versions import Versions
 from models.recommend.neighbours import NeighbourState, RowColumns
 from models.recommend.vocabulary import Vocabulary
 from schemas.frames import decode_pairs
-from schemas.outputs import encode_similar, format_version
+from schemas.outputs import encode_similar
 from schemas.rediskeys import similar_key
 from schemas.registry import NEIGHBOURS_CHANGELOG, PAIRS
 from streams.app import SegueApp
@@ -22,7 +24,8 @@ __all__ = ["NeighboursStage", "register"]
 VERIFY_INTERVAL_S = 1.0
 NEVER_S = float("-inf")
 ROWS_AT_ONCE = 50  # 1 ms of Redis, for which lists would wait
-PUBLISH_SHARE_S = 0.01  # of each interval and partition, so that plays have the rest
+COMPLETE_PAUSE_S = 0.003  # before a commit there may be thousands of rows
+PUBLISH_SHARE_S = 0.004  # of each interval and partition, so that plays have the rest
 
 
 class NeighboursStage:
@@ -43,6 +46,7 @@ class NeighboursStage:
         self.flush_interval_s = settings.sink_flush_interval_s
         self.publish_interval_s = settings.row_publish_interval_s
         self._vocabulary, self._deps = vocabulary, deps
+        self._versions = Versions(deps)
         self._verified_s: dict[int, float] = {}
 
     def new_state(self, partition: int) -> NeighbourState:
@@ -61,20 +65,22 @@ class NeighboursStage:
             self._verified_s[task.partition] = started_s
             await self._deps.sink.verify(task)
         while rows := task.state.drain_published(ROWS_AT_ONCE):
-            await self._deps.sink.write(task, self._values(task, rows))
-            if not complete and clock_s() - started_s > PUBLISH_SHARE_S:
+            await self._deps.sink.write(task, await self._values(task, rows))
+            if complete:
+                await asyncio.sleep(0 if task.closing else COMPLETE_PAUSE_S)
+            elif clock_s() - started_s > PUBLISH_SHARE_S:
                 return
 
     async def everything(self, task: PartitionTask[NeighbourState]) -> AsyncIterator[Values]:
         """Return all rows."""
         task.state.mark_all_published_dirty()
         while rows := task.state.drain_published(ROWS_AT_ONCE):
-            yield self._values(task, rows)
+            yield await self._values(task, rows)
 
-    def _values(
+    async def _values(
         self, task: PartitionTask[NeighbourState], rows: Iterable[tuple[str, RowColumns]]
     ) -> Values:
-        version = format_version(self._deps.epochs[self.inputs[0]], task.version_offset)
+        version = await self._versions.at(task, task.version_offset)
         at_ms = self._deps.clock.now_ms()
         items = [
             (
@@ -85,7 +91,7 @@ class NeighboursStage:
             )
             for track, row in rows
         ]
-        return Values("similar", items, ttl_s=self._deps.settings.row_ttl_s)
+        return Values("similar", version, items, ttl_s=self._deps.settings.row_ttl_s)
 
 
 def register(app: SegueApp, deps: Deps, neighbours: TaskGroup[NeighbourState]) -> None:

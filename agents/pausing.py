@@ -6,10 +6,10 @@ from typing import Any
 from agents.deps import Deps
 from schemas.rediskeys import accept_key, paused_key
 from segue.telemetry.logs import get_logger
+from streams.batches import Batch
 from streams.intake import Intake
 from streams.task import PartitionTask
 from streams.tasks import TaskGroup
-from streams.transport import Batch
 
 __all__ = ["pause_if_flooded"]
 

@@ -13,13 +13,18 @@ from schemas.events import PlayEvent
 from schemas.registry import DEAD_LETTERS, PLAYS
 from segue.telemetry import metrics
 from streams.app import SegueApp
+from streams.batches import Batch
 from streams.intake import Intake, IntakeLimits
 from streams.tasks import TaskGroup
-from streams.transport import Batch, Batches
+from streams.transport import Batches
 
 __all__ = ["register"]
 
-LATENCY_SAMPLES = 16  # per batch; at low rates that is every play
+LATENCY_SAMPLES = 4  # per batch; at low rates that is every play
+_SINCE_APPEND = metrics.PLAY_TO_LIST.labels("append")
+_NEXT_HITS = metrics.HITS.labels("next")
+_POPULAR_HITS = metrics.HITS.labels("popular")
+_SINCE_EVENT = metrics.PLAY_TO_LIST.labels("event")
 
 
 def register(
@@ -37,7 +42,11 @@ def register(
         limits=IntakeLimits(settings.partitions, settings.bad_window, settings.bad_share_max),
     )
 
-    @app.agent(app.batches(PLAYS.topic(settings.topic_prefix)), name="plays", concurrency=1)
+    @app.agent(
+        app.batches(PLAYS.topic(settings.topic_prefix)),
+        name="plays",
+        concurrency=app.batches_at_once,
+    )
     async def plays(batches: Batches) -> AsyncIterator[dict[str, int]]:
         async for batch in batches:
             outcomes: dict[str, int] = {}
@@ -60,16 +69,15 @@ def register(
 def _observe_latency(batch: Batch, plays: Sequence[PlayEvent]) -> None:
     """Note how long after their end on the device, and in Kafka, plays are in their lists."""
     now_ms = time() * 1000
-    for record in batch.records[:: max(1, len(batch.records) // LATENCY_SAMPLES)]:
-        waited_ms = now_ms - record.timestamp
-        metrics.PLAY_TO_LIST.labels("append").observe(max(0.0, waited_ms / 1000))
-    for play in plays[:: max(1, len(plays) // LATENCY_SAMPLES)]:
-        waited_ms = now_ms - play.started_at_ms - play.played_ms
-        metrics.PLAY_TO_LIST.labels("event").observe(max(0.0, waited_ms / 1000))
+    records = batch.records
+    for record in records[:: -(-len(records) // LATENCY_SAMPLES)]:
+        _SINCE_APPEND.observe(max(0.0, (now_ms - record.timestamp) / 1000))
+    for play in plays[:: max(1, -(-len(plays) // LATENCY_SAMPLES))]:
+        _SINCE_EVENT.observe(max(0.0, (now_ms - play.started_at_ms - play.played_ms) / 1000))
 
 
 def _count_hits(before: Tally, after: Tally) -> None:
     """Test then learn: the lists served before were tested by these plays."""
     metrics.TRIALS.inc(after.trials - before.trials)
-    metrics.HITS.labels("next").inc(after.hits - before.hits)
-    metrics.HITS.labels("popular").inc(after.popular_hits - before.popular_hits)
+    _NEXT_HITS.inc(after.hits - before.hits)
+    _POPULAR_HITS.inc(after.popular_hits - before.popular_hits)

@@ -5,10 +5,11 @@ from typing import get_args
 
 from agents.deps import Deps
 from agents.frames import apply_frames
+from agents.versions import Versions
 from models.recommend.trends import TrendState
 from models.recommend.vocabulary import Vocabulary
 from schemas.frames import decode_trend_counts
-from schemas.outputs import TrendWindow, encode_trending, format_version
+from schemas.outputs import TrendWindow, encode_trending
 from schemas.rediskeys import trend_key
 from schemas.registry import TREND_COUNTS, TRENDS_CHANGELOG
 from streams.app import SegueApp
@@ -38,6 +39,7 @@ class TrendsStage:
         self.flush_interval_s = settings.sink_flush_interval_s
         self.publish_interval_s = settings.trend_publish_interval_s
         self._vocabulary, self._deps = vocabulary, deps
+        self._versions = Versions(deps)
         self._verified_s: dict[int, float] = {}
 
     def new_state(self, partition: int) -> TrendState:
@@ -56,14 +58,14 @@ class TrendsStage:
             await self._deps.sink.verify(task)
         markets = task.state.drain_dirty_markets()
         if markets:
-            await self._deps.sink.write(task, self._values(task, markets))
+            await self._deps.sink.write(task, await self._values(task, markets))
 
     async def everything(self, task: PartitionTask[TrendState]) -> AsyncIterator[Values]:
         """Return all trends."""
-        yield self._values(task, task.state.markets)
+        yield await self._values(task, task.state.markets)
 
-    def _values(self, task: PartitionTask[TrendState], markets: Iterable[str]) -> Values:
-        version = format_version(self._deps.epochs[self.inputs[0]], task.version_offset)
+    async def _values(self, task: PartitionTask[TrendState], markets: Iterable[str]) -> Values:
+        version = await self._versions.at(task, task.version_offset)
         at_ms = self._deps.clock.now_ms()
         items = [
             (
@@ -79,7 +81,7 @@ class TrendsStage:
             for market in markets
             for window in WINDOWS
         ]
-        return Values("trend", items, ttl_s=self._deps.settings.row_ttl_s)
+        return Values("trend", version, items, ttl_s=self._deps.settings.row_ttl_s)
 
 
 def register(app: SegueApp, deps: Deps, vocabulary: Vocabulary) -> None:

@@ -121,30 +121,35 @@ class Pipeline:
         )
         assert len(changes) == len(learned.touched)
 
+    def published(self, name: str) -> bytes | None:
+        """A row as other workers read it."""
+        row = self.neighbours.row(name, 50)
+        if row is None:
+            return None
+        columns = (row.names, row.weights)
+        return encode_similar(VERSION, name, at_ms=0, plays=row.plays, columns=columns)
+
     def serve(self, touched: list[int]) -> None:
         """Rows, lists and their JSON for the listeners of a batch."""
         time_it, count = self.watch.time, len(touched)
         self.now_s += 0.05
-        names = time_it(
+        tracks = time_it(
             "context_tracks, per listener",
             count,
             lambda: self.recommender.context_tracks(self.listeners, touched),
         )
         missing = time_it(
-            "RowCache.missing, per row", len(names), lambda: self.cache.missing(names, self.now_s)
+            "RowCache.missing, per row",
+            len(tracks),
+            lambda: self.cache.missing(tracks, self.now_s),
         )
-        rows = [(name, self.neighbours.row(name, 50)) for name in missing]
-        raw = [
-            (
-                name,
-                None
-                if row is None
-                else encode_similar(
-                    VERSION, name, at_ms=0, plays=row.plays, columns=(row.names, row.weights)
-                ),
-            )
-            for name, row in rows
-        ]
+        time_it(
+            "RowCache.put_own, per row",
+            len(missing),
+            lambda: self.cache.put_own(missing, self.neighbours.source, self.now_s),
+        )
+        names = [self.cache.vocabulary.names[track] for track in missing.tolist()]
+        raw = [(name, self.published(name)) for name in names]
         time_it("RowCache.put, per row", len(raw), lambda: self.put(raw))
         lists = time_it(
             "recommend, per listener",

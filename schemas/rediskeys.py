@@ -32,7 +32,7 @@ KINDS: Final[dict[str, str]] = {
     "discover:{user_id}": "RecommendationList: only what the listener has not heard lately.",
     "similar:{track_id}": "SimilarTracks: what is played together with the track.",
     "trend:{market}:{window}": "TrendingTracks: window `hour` or `day`; market `world` is all.",
-    "newest:{stage}:{partition}": "The newest version given out, where the next owner counts on.",
+    "newest:{stage}:{partition}": "The newest version written; older ones are refused.",
     "epoch:{stage}:{partition}": "`complete` once all of a partition is written; for workers.",
     "paused:{topic}:{partition}": "Why a partition is paused by bad messages; for operators.",
     "accept:{topic}:{partition}": "Set by `segue dlq accept`, taken by the paused worker.",
@@ -60,7 +60,10 @@ def trend_key(market: str, window: str) -> str:
 
 
 def newest_key(stage: str, partition: int) -> str:
-    """Key of the newest version that owners of a partition gave to its values."""
+    """Key of the newest version that was written of a partition's values.
+
+    A script with an older one is refused, and the next owner counts on from it.
+    """
     return f"segue:v1:newest:{stage}:{partition}"
 
 

@@ -28,6 +28,7 @@ __all__ = ["run_app", "run_worker"]
 
 logger = get_logger(__name__)
 
+GC_THRESHOLDS = (50_000, 20, 100)  # a collection of everything holds up the loop for 10 ms
 STOP_TIMEOUT_S = 30.0
 
 
@@ -62,6 +63,7 @@ async def run_app(settings: Settings, health: Health, register: Callable[[SegueA
     # What exists now lives as long as the process: later collections need not look at it.
     gc.collect()
     gc.freeze()
+    gc.set_threshold(*GC_THRESHOLDS)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

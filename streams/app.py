@@ -14,6 +14,7 @@ import faust
 from segue.config import Settings
 from segue.telemetry.health import Health
 from segue.telemetry.logs import get_logger
+from streams.batches import WAITING_MAX
 from streams.gates import Gates, TopicPartition
 from streams.tasks import TaskGroup, assigned_numbers
 from streams.transport import SCHEME, BatchConsumer, BatchSchema, register_transport
@@ -22,7 +23,8 @@ __all__ = ["SegueApp", "create_app"]
 
 logger = get_logger(__name__)
 
-BUFFERED_BATCHES = 1  # more would queue up small; what waits in the fetcher becomes one batch
+BUFFERED_BATCHES = 65_536  # never reached: the inbox bounds what waits, by partition
+BATCHES_AT_ONCE_MAX = 16
 LAG_INTERVAL_S = 1.0
 
 
@@ -32,6 +34,7 @@ class SegueApp(faust.App):
     gates: Gates
     health: Health
     batch_records: int
+    batches_at_once: int
     groups: list[TaskGroup[Any]]
     drain_timeout_s: float
     failure: Exception | None = None
@@ -63,6 +66,10 @@ class SegueApp(faust.App):
         """Send the consumer to `offset`; what it had fetched from elsewhere is dropped."""
         consumer = cast(BatchConsumer, self.consumer)
         await consumer.seek_to(faust.types.TP(tp.topic, tp.partition), offset)
+
+    async def flowing(self) -> None:
+        """Wait until messages reach the agents: not before a rebalance is over."""
+        await self.flow_control.acquire()
 
     def batches(self, topic: str) -> Any:
         """Return the Faust topic whose messages are `Batch`es."""
@@ -133,6 +140,8 @@ def create_app(settings: Settings, health: Health) -> SegueApp:
     app.gates = Gates()
     app.health = health
     app.batch_records = settings.batch_records
+    # Of different partitions, as one waits for Redis: a task's lock keeps its batches in order.
+    app.batches_at_once = min(BATCHES_AT_ONCE_MAX, WAITING_MAX * settings.partitions)
     app.drain_timeout_s = settings.drain_timeout_s
     app.groups = []
     health.not_ready("assigned")

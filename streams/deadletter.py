@@ -12,6 +12,7 @@ from typing import Any
 from schemas import internal
 from schemas.codec import Rejected
 from segue.telemetry import metrics
+from streams.batches import Batch
 from streams.stage import Output
 
 __all__ = ["BadShare", "dead_letter"]
@@ -19,17 +20,17 @@ __all__ = ["BadShare", "dead_letter"]
 HEADERS_BYTES_MAX = 65_536  # of the producer's own; larger ones are left out
 
 
-def dead_letter(record: Any, rejected: Rejected, topic: str, partition: int) -> Output:
-    """Return the dead letter of a Kafka record: its bytes, with where and why in the headers.
+def dead_letter(batch: Batch, record: Any, rejected: Rejected, topic: str) -> Output:
+    """Return the dead letter of a batch's record: its bytes, with where and why in the headers.
 
     Bounded: what a compressed record unpacks to may be more than the broker takes back, and a
     dead letter that cannot be written would stop the partition for ever.
     """
-    metrics.DEAD_LETTERS.labels(record.topic, rejected.reason).inc()
+    metrics.DEAD_LETTERS.labels(batch.topic, rejected.reason).inc()
     value, key = record.value or b"", record.key
     headers = (
-        (internal.HEADER_TOPIC, record.topic.encode()),
-        (internal.HEADER_PARTITION, str(record.partition).encode()),
+        (internal.HEADER_TOPIC, batch.topic.encode()),
+        (internal.HEADER_PARTITION, str(batch.partition).encode()),
         (internal.HEADER_OFFSET, str(record.offset).encode()),
         (internal.HEADER_TIMESTAMP_MS, str(record.timestamp).encode()),
         (internal.HEADER_REASON, rejected.reason.encode()),
@@ -43,7 +44,7 @@ def dead_letter(record: Any, rejected: Rejected, topic: str, partition: int) -> 
         value = value[: internal.DEAD_LETTER_VALUE_BYTES_MAX]
     if key is not None:
         key = key[: internal.DEAD_LETTER_KEY_BYTES_MAX]
-    return Output(topic, partition, key, value, headers + own, time.time_ns() // 1_000_000)
+    return Output(topic, batch.partition, key, value, headers + own, time.time_ns() // 1_000_000)
 
 
 class BadShare:

@@ -86,7 +86,7 @@ class Intake(Generic[E]):
                 decoded = Rejected("in_future", "more than a day after the record's time")
             bad.append(isinstance(decoded, Rejected))
             if isinstance(decoded, Rejected):
-                unit.send(dead_letter(record, decoded, self._dead_letters, unit.partition))
+                unit.send(dead_letter(unit.batch, record, decoded, self._dead_letters))
                 continue
             kept = len(events)
             for event in decoded:
@@ -94,7 +94,7 @@ class Intake(Generic[E]):
                     events.append(event)
                 else:
                     forwarded += 1
-                    unit.send(self._forward(record, event))
+                    unit.send(self._forward(unit.batch.topic, record, event))
             if record.headers and _is_requeued(record.headers):
                 # Of those kept alone: others' ids are given to new objects.
                 requeued.update(map(id, events[kept:]))
@@ -126,9 +126,9 @@ class Intake(Generic[E]):
         ours.add(key)
         return True
 
-    def _forward(self, record: Any, event: Any) -> Output:
+    def _forward(self, topic: str, record: Any, event: Any) -> Output:
         return Output(
-            record.topic,
+            topic,
             partition_of_name(event.user_id, self._limits.partitions),
             event.user_id.encode(),
             encode_event(event),

@@ -4,7 +4,7 @@
 `agents` brings the two together.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
@@ -20,8 +20,11 @@ class KeyedState(Protocol):
 
     evictions: int
 
-    def changes(self) -> Sequence[tuple[bytes, bytes | None]]:
-        """Drain the keys changed since the last call, each with its whole record or None."""
+    def change_slices(self) -> Iterable[Sequence[tuple[bytes, bytes | None]]]:
+        """Drain the keys changed since the last call, each with its whole record or None.
+
+        In slices of about a millisecond each; nothing else changes the state until all are taken.
+        """
         ...
 
     def restore(self, key: bytes, value: bytes | None) -> None:

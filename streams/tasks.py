@@ -18,11 +18,11 @@ from segue.config import Settings
 from segue.errors import Bug, Fenced, Misconfigured
 from segue.telemetry import metrics
 from segue.telemetry.logs import get_logger
+from streams.batches import Batch
 from streams.changelog import committed_offsets, restore
 from streams.gates import TopicPartition
 from streams.stage import Stage, StateT
 from streams.task import PartitionTask
-from streams.transport import Batch
 from streams.unit import Unit
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ REVOKE_FLUSH_S = 2.0  # below any session timeout: the group waits for us meanwh
 FENCE_TIMEOUT_S = 30.0
 CANCEL_AGAIN_S = 0.05
 TRANSACTION_TIMEOUT_S = 30
+GOLDEN = 0.618  # its multiples are spread evenly over an interval, however many there are
 BACKLOG_INTERVALS = 4  # a commit costs the same for many records as for few
 
 
@@ -65,6 +66,7 @@ class TaskGroup(Generic[StateT]):
         """
         task = self.tasks.get(batch.partition)
         if task is None:
+            batch.take()
             yield None
             return
         async with task.lock:
@@ -110,6 +112,7 @@ class TaskGroup(Generic[StateT]):
 
     async def _new_records(self, task: PartitionTask[StateT], batch: Batch) -> list[object]:
         """Return the records at or after the task's position, having healed a gap."""
+        records = batch.take()
         if not task.opened or batch.topic in task.paused_topics:
             return []
         position = task.position[batch.topic]
@@ -118,9 +121,9 @@ class TaskGroup(Generic[StateT]):
             logger.info("gap_healed", topic=batch.topic, partition=task.partition)
             await self._seek_and_open(task, batch.topic)
             return []
-        if batch.records[0].offset >= position:
-            return list(batch.records)
-        return [record for record in batch.records if record.offset >= position]
+        if records[0].offset >= position:
+            return records
+        return [record for record in records if record.offset >= position]
 
     # ---------------------------------------------------------------- rebalance
 
@@ -183,9 +186,12 @@ class TaskGroup(Generic[StateT]):
             await self._open(task)
             clock_s = asyncio.get_running_loop().time
             flushed_s = clock_s()
+            # Partitions take turns: all at once they would hold up every list.
+            pause_s = self.stage.publish_interval_s * (GOLDEN * (task.partition + 1) % 1)
             while task.opened:
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(task.due.wait(), self.stage.publish_interval_s)
+                    await asyncio.wait_for(task.due.wait(), pause_s)
+                pause_s = self.stage.publish_interval_s
                 waited_s = clock_s() - flushed_s
                 if task.dirty and (task.due.is_set() or waited_s >= self._patience_s(task)):
                     await task.flush()
@@ -215,12 +221,13 @@ class TaskGroup(Generic[StateT]):
                     )
                 )
             self._restoring.pop(task.partition, None)
+        await self._app.flowing()  # what is fetched before is dropped, and nothing would show it
         topics = [topic for topic in self.stage.inputs if topic not in task.paused_topics]
         for topic in topics:
             await self._seek(task, topic)
         # In one step: a batch that came before the task is open would be dropped, and nothing
         # would show the gap before the next record of its partition.
-        task.opened = True
+        task.opened, task.closing = True, False
         for topic in topics:
             self._app.gates.open(TopicPartition(topic, task.partition))
         self._note_assignment()
@@ -238,6 +245,7 @@ class TaskGroup(Generic[StateT]):
     async def _close(self, task: PartitionTask[StateT]) -> None:
         for topic in self.stage.inputs:
             self._app.gates.close(TopicPartition(topic, task.partition))
+        task.closing = True
         if task.opened:
             try:
                 async with asyncio.timeout(REVOKE_FLUSH_S):

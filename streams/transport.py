@@ -1,54 +1,40 @@
 """Faust's Kafka transport, one message per chunk of a partition's records.
 
 Faust spends about 200 us of CPU on each Kafka message whatever it holds. This subclass of its
-aiokafka driver hands an agent a `Batch`: up to `batch_records` records of one partition. The
+aiokafka driver hands an agent a `Batch`: up to `batch_records` records of one partition, which
+grows as long as it waits. The
 scheme `segue+kafka://` chooses it. It also reads committed records only, assigns partitions by
 range (equal numbers of co-partitioned topics land on one worker), and leaves committing to the
 partition tasks: topics are declared with `acks=False`, so Faust never commits them.
 """
 
 import asyncio
+import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import aiokafka
 import faust
+from aiokafka.consumer.fetcher import FetchResult
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from faust.transport.drivers import TRANSPORTS
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage, StreamT
 
+from streams.batches import Batch, Inbox
+
 if TYPE_CHECKING:
     from streams.app import SegueApp
 
-__all__ = ["SCHEME", "Batch", "BatchSchema", "BatchTransport", "Batches", "register_transport"]
+__all__ = ["SCHEME", "BatchSchema", "BatchTransport", "Batches", "register_transport"]
 
 SCHEME = "segue+kafka"
 # A partition that opens while a fetch is pending is first asked for by the next fetch.
 FETCH_WAIT_S = 0.25
 CLOSED_WAIT_S = 0.02
-
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """Consecutive records of one partition.
-
-    Nothing that consumers may see lies between `follows` and the first record, so whoever
-    stands at a position >= `follows` misses nothing by applying this batch.
-    """
-
-    topic: str
-    partition: int
-    records: Sequence[Any]  # aiokafka ConsumerRecord, whose generics are not exported
-    follows: int
-
-    @property
-    def next_offset(self) -> int:
-        """Return the offset after the last record."""
-        return int(self.records[-1].offset) + 1
-
+FETCH_MAX_WAIT_MS = 100
+PACE_MAX_S = 0.01
 
 Batches = StreamT[Any]
 """What an agent iterates: each item is a `Batch`."""
@@ -82,8 +68,14 @@ class _Drained(NamedTuple):
     follows: int
 
 
+def _as_unpacked(_: Any, record: Any) -> Any:
+    return record
+
+
 class _ConsumerThread(driver.AIOKafkaConsumerThread):
     app: "SegueApp"
+    pace_s = 0.0
+    _drained_s = 0.0
 
     def _create_worker_consumer(self, transport: Any) -> aiokafka.AIOKafkaConsumer:
         consumer = super()._create_worker_consumer(transport)
@@ -92,11 +84,40 @@ class _ConsumerThread(driver.AIOKafkaConsumerThread):
         consumer._isolation_level = "read_committed"
         # Round robin, Faust's choice without tables, tears co-partitioned topics apart.
         consumer._partition_assignment_strategy = [RangePartitionAssignor]
+        # aiokafka asks for a partition again only once the fetch under way has returned, which
+        # waits for the others; Faust lets it wait 1.5 s.
+        consumer._fetch_max_wait_ms = FETCH_MAX_WAIT_MS
         return consumer
+
+    def _tune(self, fetcher: Any) -> None:
+        """Make the fetcher wait `pace_s` before it asks for more, and hand out plain records.
+
+        aiokafka makes a frozen dataclass of eleven fields of each record, a third of what an event
+        costs until it is decoded; nobody asks it for more than the unpacked record has. May be
+        called again.
+        """
+        if "_get_actions_per_node" in vars(fetcher):
+            return
+        actions, fetch = fetcher._get_actions_per_node, fetcher._proc_fetch_request
+
+        def paced(assignment: Any) -> Any:
+            wait_s = self._drained_s + self.pace_s - time.monotonic()
+            return ([], {}, wait_s, False, []) if wait_s > 0 else actions(assignment)
+
+        async def plain(*request: Any) -> Any:
+            found = await fetch(*request)
+            for result in fetcher._records.values():
+                if isinstance(result, FetchResult) and result.has_more():
+                    result._partition_records._consumer_record = _as_unpacked
+            return found
+
+        fetcher._get_actions_per_node, fetcher._proc_fetch_request = paced, plain
 
     async def _fetch_records(self, *args: Any, **kwargs: Any) -> Any:
         """Take what was fetched as `_Drained`, noting in the same step what it follows."""
+        self._tune(args[0]._fetcher)
         records = await super()._fetch_records(*args, **kwargs)
+        self._drained_s = time.monotonic()
         gates = self.app.gates
         return {
             TP(*tp): _Drained(taken, gates.drained(tp, taken[0].offset, taken[-1].offset))
@@ -110,7 +131,7 @@ class _ConsumerThread(driver.AIOKafkaConsumerThread):
 
 
 class BatchConsumer(driver.Consumer):
-    """Consumer that yields one message per chunk of records."""
+    """Consumer that delivers one message per chunk of records."""
 
     app: "SegueApp"
     _thread: _ConsumerThread
@@ -118,9 +139,11 @@ class BatchConsumer(driver.Consumer):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._read_offset = _UncheckedOffsets(lambda: None)
+        self._inbox = Inbox(self.app.batch_records)
+        self._worked_s = 0.0
 
     def on_buffer_full(self, tp: TP) -> None:
-        """Go on fetching: delivery waits for room in the agent's queue, which is enough.
+        """Go on fetching: the inbox tells which partitions have enough.
 
         Faust takes a full partition out of the fetch and, once none is left, sleeps a second.
         """
@@ -132,15 +155,23 @@ class BatchConsumer(driver.Consumer):
         return _ConsumerThread(self, loop=self.loop, beacon=self.beacon)
 
     async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> Any:
-        gates = self.app.gates
-        wanted = {tp for tp in active_partitions or () if gates.admits(tp)}
+        gates, inbox = self.app.gates, self._inbox
+        admitted = {tp for tp in active_partitions or () if gates.admits(tp)}
+        wanted = {tp for tp in admitted if not inbox.is_full(tp)}
         if not wanted:  # aiokafka takes an empty set for "all"
             await asyncio.sleep(CLOSED_WAIT_S)
             return {}
-        return await super()._getmany(wanted, min(timeout, FETCH_WAIT_S))
+        wait_s = FETCH_WAIT_S if len(wanted) == len(admitted) else CLOSED_WAIT_S
+        return await super()._getmany(wanted, min(timeout, wait_s))
+
+    def resume_flow(self) -> None:
+        """Begin anew: the agents' queues are emptied in the same step."""
+        self._inbox.forget_all()
+        super().resume_flow()
 
     async def seek_to(self, tp: TP, offset: int) -> None:
         """Send the consumer to `offset`; what it had fetched from elsewhere is dropped."""
+        self._inbox.forget(tp)
         await self._thread.call_thread(self._thread.seek_noted, tp, offset)
 
     def ends(self, tp: TP) -> tuple[int, int]:
@@ -155,18 +186,35 @@ class BatchConsumer(driver.Consumer):
         return int(state.lso), int(state.position)
 
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, Any]]:
-        """Yield (partition, message), each message holding a `Batch`."""
+        """Deliver what was fetched by ourselves; yields nothing.
+
+        Faust would deliver what is yielded by two tasks a message, one message in each turn of the
+        event loop: what agents do in between, all later messages and the next fetch wait for.
+        """
+        await self._deliver(timeout)
+        nothing: tuple[tuple[TP, Any], ...] = ()
+        for message in nothing:
+            yield message
+
+    async def _deliver(self, timeout: float) -> None:
+        """Put what was fetched into the agents' queues."""
+        self._note_work()
         drained, _ = await self._wait_next_records(timeout)
-        if not drained or self.should_stop:
-            return
-        for tp, (records, follows) in drained.items():
-            size = self.app.batch_records
-            for start in range(0, len(records), size):
-                if not self.flow_active:
-                    return  # a rebalance: the tasks seek back when they open again
-                chunk = records[start : start + size]
-                yield tp, self._to_batch_message(tp, Batch(tp.topic, tp.partition, chunk, follows))
-                follows = chunk[-1].offset + 1
+        for tp, (records, follows) in (drained or {}).items():
+            if not (self.flow_active and self.app.flow_control.is_active()):
+                return  # a rebalance: what is left out here shows as a gap
+            for batch in self._inbox.add(tp, records, follows):
+                await self.callback(self._to_batch_message(tp, batch))  # never waits: see above
+
+    def _note_work(self) -> None:
+        """Let the next fetch wait for as long as this thread has worked since the last one.
+
+        A batch of one record costs nearly as much as one of twenty. Without the pause a light load
+        would take the whole machine in batches of one, from Kafka and Redis too.
+        """
+        worked_s = time.thread_time()
+        self._thread.pace_s = min(worked_s - self._worked_s, PACE_MAX_S)
+        self._worked_s = worked_s
 
     def _to_batch_message(self, tp: TP, batch: Batch) -> ConsumerMessage:
         last = batch.records[-1]

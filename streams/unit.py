@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic
 
+from streams.batches import Batch
 from streams.stage import Output, StateT
 from streams.task import PartitionTask
-from streams.transport import Batch
 
 __all__ = ["Unit"]
 
@@ -20,7 +20,7 @@ class Unit(Generic[StateT]):
 
     task: PartitionTask[StateT]
     batch: Batch
-    records: Sequence[Any]  # aiokafka ConsumerRecord
+    records: Sequence[Any]  # those of `batch` that are new
     outputs: list[Output] = field(default_factory=list)
 
     @property

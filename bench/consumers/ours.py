@@ -20,8 +20,9 @@ from segue.telemetry.health import Health
 from segue.telemetry.logs import configure_logging
 from segue.worker import run_app
 from streams.app import SegueApp
+from streams.batches import Batch
 from streams.intake import Intake, IntakeLimits
-from streams.transport import Batch, Batches
+from streams.transport import Batches
 from streams.unit import Unit
 
 
@@ -55,7 +56,7 @@ def _decoding(_: int) -> Callable[[Batch], int]:
     decode = EventDecoder(PlayEvent).decode
 
     def take(batch: Batch) -> int:
-        for record in batch.records:
+        for record in batch.take():
             assert not isinstance(decode(record.value), Rejected)
         return len(batch.records)
 
@@ -71,7 +72,7 @@ def _intake(partitions: int) -> Callable[[Batch], int]:
     )
 
     def take(batch: Batch) -> int:
-        unit: Unit[Any] = Unit(cast(Any, None), batch, batch.records)  # there is no state here
+        unit: Unit[Any] = Unit(cast(Any, None), batch, batch.take())  # there is no state here
         return len(intake.read(unit).events)
 
     return take

@@ -8,12 +8,14 @@ does; `models.recommend.reference` says it again in plain Python, and tests hold
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from itertools import chain
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from models.recommend.changing import SLICE_RECORDS, Records
 from models.recommend.kernels.listening import (
     BLOCKED_COUNT,
     DIRTY,
@@ -106,12 +108,6 @@ class ListenerState:
         """The listener in a slot that is taken."""
         return self._users[slot]
 
-    def markets_of(self, slots: Sequence[int]) -> list[str]:
-        """The markets of the listeners in `slots`, each once; unknown ones are left out."""
-        ids = np.unique(self.arrays.meta[np.array(slots, np.int64), MARKET])
-        names = self.vocabulary.names
-        return [name for track in ids.tolist() if (name := names[track])]
-
     def all_slots(self) -> list[int]:
         """Every listener's slot, used longest ago first: whose lists to write when Redis is new."""
         slots: list[int] = linked(self.arrays.links, len(self)).tolist()
@@ -172,24 +168,27 @@ class ListenerState:
         """Trend counts since the last drain, summed, one frame per market, `world` among them."""
         return self._outbox.drain_trend_counts()
 
-    def changes(self) -> list[tuple[bytes, bytes | None]]:
+    def changes(self) -> Records:
+        """All of `change_slices` at once."""
+        return [*chain.from_iterable(self.change_slices())]
+
+    def change_slices(self) -> Iterator[Records]:
         """Drain evicted listeners, then changed ones, used longest ago first.
 
-        In that order a reader of the last record per key restores the order of eviction too.
+        In that order a reader of the last record per key restores the order of eviction too. All
+        slices are to be taken before anything is learned.
         """
         known = self._slots
-        records: list[tuple[bytes, bytes | None]] = [
-            (user.encode(), None) for user in self._evicted if user not in known
-        ]
+        yield [(user.encode(), None) for user in self._evicted if user not in known]
         self._evicted = {}
-        arrays = self.arrays
-        slots = take_dirty(arrays.links, arrays.dirty, int(arrays.counters[DIRTY]))
+        arrays, users = self.arrays, self._users
+        dirty = take_dirty(arrays.links, arrays.dirty, int(arrays.counters[DIRTY]))
         arrays.counters[DIRTY] = 0
-        users = self._users
-        keys = [users[slot].encode() for slot in slots.tolist()]
-        values = encode_listeners(arrays, slots, self.vocabulary.objects)
-        records.extend(zip(keys, values, strict=True))
-        return records
+        for start in range(0, len(dirty), SLICE_RECORDS):
+            slots = dirty[start : start + SLICE_RECORDS]
+            keys = [users[slot].encode() for slot in slots.tolist()]
+            values = encode_listeners(arrays, slots, self.vocabulary.objects)
+            yield [*zip(keys, values, strict=True)]
 
     def restore(self, key: bytes, value: bytes | None) -> None:
         """Set one listener to a record of `changes`. Raises ValueError on bytes it cannot read."""

@@ -8,6 +8,7 @@ order of these sums at any moment; read at the market's newest minute they are d
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -125,16 +126,18 @@ class MarketTrend:
         """Drop one track, if it is held. O(tracks): for restoring only."""
         self._keep(self.ids != track)
 
-    def take_changed(self) -> list[tuple[int, TrackTrend]]:
-        """Drain the tracks changed since the last call."""
+    def take_changed(self, size: int) -> Iterator[list[tuple[int, TrackTrend]]]:
+        """Drain the tracks changed since the last call, at most `size` at a time."""
         arrays = self.arrays
-        slots = np.flatnonzero(arrays.dirty[: len(self)])
-        arrays.dirty[slots] = 0
+        dirty = np.flatnonzero(arrays.dirty[: len(self)])
+        arrays.dirty[dirty] = 0
         columns = (arrays.ids, arrays.plays, arrays.hour, arrays.day)
-        return [
-            (track, TrackTrend(plays, hour, day, self.landmark))
-            for track, plays, hour, day in zip(*(c[slots].tolist() for c in columns), strict=True)
-        ]
+        for start in range(0, len(dirty), size):
+            part = [column[dirty[start : start + size]].tolist() for column in columns]
+            yield [
+                (track, TrackTrend(plays, hour, day, self.landmark))
+                for track, plays, hour, day in zip(*part, strict=True)
+            ]
 
     def _move_landmark(self, landmark: int) -> None:
         used, back = len(self), self.landmark - landmark

@@ -1,22 +1,24 @@
 """Stage B: each track's plays and its row of neighbours, for the tracks of one partition.
 
-A row holds at most 100 neighbours. Weights are whole numbers and only added, so a row does not
-depend on the order of what it learned, until it is full: then a new neighbour takes the place of
-the lightest one, whatever its own weight, and starts with what this increment gives it. (Counting
-on from the weight of the one that left, as Space-Saving does, would give newcomers weight that no
-listener gave.) When all slots are taken, the track used longest ago is evicted.
+A row holds at most 100 neighbours, the heaviest first. Weights are whole numbers and only added, so
+a row does not depend on the order of what it learned, until it is full: then a new neighbour takes
+the place of the last one, whatever its own weight, and starts with what this increment gives it.
+(Counting on from the weight of the one that left, as Space-Saving does, would give newcomers weight
+that no listener gave.) When all slots are taken, the track used longest ago is evicted.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from itertools import chain
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from models.recommend.changing import SLICE_RECORDS, Records
 from models.recommend.kernels.ring import link_newest, take_dirty
 from models.recommend.kernels.rows import (
     DIRTY,
@@ -31,14 +33,13 @@ from models.recommend.kernels.rows import (
     admit_row,
     clear_row,
     learn_rows,
-    top_rows,
 )
 from models.recommend.kernels.serving import RowSource
 from models.recommend.neighbour_records import decode_neighbours, encode_neighbours
 from models.recommend.vocabulary import NO_NAME, Vocabulary
 from schemas.frames import PairsFrame
 
-__all__ = ["PUBLISHED_NEIGHBOURS", "ROW_NEIGHBOURS", "NeighbourState", "RowColumns", "TopRows"]
+__all__ = ["PUBLISHED_NEIGHBOURS", "ROW_NEIGHBOURS", "NeighbourState", "RowColumns"]
 
 ROW_NEIGHBOURS: Final = 100
 PUBLISHED_NEIGHBOURS: Final = 50
@@ -51,15 +52,6 @@ class RowColumns:
     plays: int
     names: list[str]
     weights: NDArray[np.int64]
-
-
-class TopRows(NamedTuple):
-    """Rows of some tracks as columns: the heaviest neighbours first, as ids of the vocabulary."""
-
-    ids: NDArray[np.int32]
-    weights: NDArray[np.int64]
-    sizes: NDArray[np.int32]
-    plays: NDArray[np.int64]
 
 
 class NeighbourState:
@@ -106,6 +98,7 @@ class NeighbourState:
             self._places(),
             (ids[columns.play_track], np.array(columns.play_count, np.int64)),
             (ids[columns.left], ids[columns.right], np.array(columns.weight, np.int64)),
+            self.vocabulary.hash32,
             journal,
         )
         self._unpublished.extend(journal.unpublished[: counters[UNPUBLISHED]].tolist())
@@ -115,17 +108,6 @@ class NeighbourState:
         """A track's plays and its k heaviest neighbours, or None if the track is not held."""
         slot = self._slot(track_id)
         return None if slot is None else self._columns(np.array([slot], np.int32), k)[0][1]
-
-    def top(self, track_ids: Sequence[str]) -> TopRows:
-        """The 50 heaviest neighbours of each track; one that is not held has none. O(tracks)."""
-        find, places = self.vocabulary.find, self._places()
-        slots = places[np.array([find(track) for track in track_ids], np.int32)] - 1
-        held = slots >= 0
-        rows = self._rows
-        ids, weights, sizes = top_rows(
-            rows, np.maximum(slots, 0), self.vocabulary.hash32, PUBLISHED_NEIGHBOURS
-        )
-        return TopRows(ids, weights, sizes * held, rows.plays[np.maximum(slots, 0)] * held)
 
     def drain_published(self, limit: int) -> list[tuple[str, RowColumns]]:
         """At most `limit` rows changed since they were last drained, the longest waiting first.
@@ -148,21 +130,26 @@ class NeighbourState:
         self._rows.unpublished[slots] = 1
         self._unpublished = deque(slots.tolist())
 
-    def changes(self) -> list[tuple[bytes, bytes | None]]:
-        """Drain evicted tracks, then changed ones, used longest ago first."""
+    def changes(self) -> Records:
+        """All of `change_slices` at once."""
+        return [*chain.from_iterable(self.change_slices())]
+
+    def change_slices(self) -> Iterator[Records]:
+        """Drain evicted tracks, then changed ones, used longest ago first.
+
+        All slices are to be taken before anything is learned.
+        """
         places, find = self._places(), self.vocabulary.find
-        records: list[tuple[bytes, bytes | None]] = [
-            (name.encode(), None) for name in self._evicted if not places[find(name)]
-        ]
+        yield [(name.encode(), None) for name in self._evicted if not places[find(name)]]
         self._evicted = {}
         rows, names = self._rows, self.vocabulary.names
-        slots = take_dirty(rows.links, rows.dirty, int(rows.counters[DIRTY]))
+        dirty = take_dirty(rows.links, rows.dirty, int(rows.counters[DIRTY]))
         rows.counters[DIRTY] = 0
-        keys = [names[track].encode() for track in rows.owner[slots].tolist()]
-        records.extend(
-            zip(keys, encode_neighbours(rows, slots, self.vocabulary.objects), strict=True)
-        )
-        return records
+        for start in range(0, len(dirty), SLICE_RECORDS):
+            slots = dirty[start : start + SLICE_RECORDS]
+            keys = [names[track].encode() for track in rows.owner[slots].tolist()]
+            values = encode_neighbours(rows, slots, self.vocabulary.objects)
+            yield [*zip(keys, values, strict=True)]
 
     def restore(self, key: bytes, value: bytes | None) -> None:
         """Set one row to a record of `changes`. Raises ValueError on bytes it cannot read.
@@ -181,10 +168,11 @@ class NeighbourState:
         slot = admit_row(rows, self._places(), int(ids[0]), evicted)
         link_newest(rows.links, slot)
         size = len(ids) - 1
+        order = np.lexsort((self.vocabulary.hash32[ids[1:]], -weights[:size]))
         rows.plays[slot] = plays
         rows.sizes[slot] = size
-        rows.ids[slot, :size] = ids[1:]
-        rows.weights[slot, :size] = weights[:size]
+        rows.ids[slot, :size] = ids[1:][order]
+        rows.weights[slot, :size] = weights[:size][order]
         self._note_evicted(evicted[: rows.counters[EVICTED]])
 
     def used_ids(self) -> list[NDArray[np.int32]]:
@@ -221,7 +209,8 @@ class NeighbourState:
         if not len(slots):
             return []
         rows, names = self._rows, self.vocabulary.names
-        ids, weights, sizes = top_rows(rows, slots, self.vocabulary.hash32, k)
+        ids, weights = rows.ids[slots, :k], rows.weights[slots, :k]
+        sizes = np.minimum(rows.sizes[slots], k)
         tracks = self.vocabulary.objects[ids].tolist()
         owners, plays = rows.owner[slots].tolist(), rows.plays[slots].tolist()
         return [

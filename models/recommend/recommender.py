@@ -27,7 +27,7 @@ from models.recommend.kernels.serving import (
     serve,
 )
 from models.recommend.listeners import ListenerState
-from models.recommend.vocabulary import Vocabulary
+from models.recommend.vocabulary import NO_NAME, Vocabulary
 from schemas.outputs import WORLD
 
 __all__ = ["CONTEXT_USED", "DECAY", "SOURCES", "ListColumns", "Recommender", "Rows", "ServedLists"]
@@ -74,6 +74,7 @@ class Recommender:
         self.rows = rows
         self.list_length = list_length
         self._markets: dict[int, int] = {}
+        self._unknown: set[int] = set()
         self._popular = _new_popular(8)
         # The tails of lists are few: every split of a list into similar and popular ones.
         self._sources = [
@@ -101,13 +102,27 @@ class Recommender:
         self._popular.scores[row, : len(ids)] = scores[:TRENDING_MAX]
         self._popular.sizes[row] = len(ids)
 
-    def context_tracks(self, state: ListenerState, slots: Sequence[int]) -> list[str]:
-        """The tracks whose rows `recommend` would use, each once."""
+    @property
+    def markets(self) -> list[str]:
+        """The markets noted, the world first: whose trends to set."""
+        names = self.vocabulary.names
+        return [names[market] for market in (*self._markets, *self._unknown)]
+
+    def note_markets(self, state: ListenerState, slots: Sequence[int]) -> bool:
+        """Note the markets of these listeners; tells whether one is new."""
+        found = {*state.arrays.meta[np.array(slots, np.int64), MARKET].tolist()}
+        new = found - self._markets.keys() - self._unknown - {NO_NAME}
+        if len(self._unknown) + len(new) > MARKETS_MAX:
+            return False
+        self._unknown |= new
+        return bool(new)
+
+    def context_tracks(self, state: ListenerState, slots: Sequence[int]) -> NDArray[np.int32]:
+        """The tracks whose rows `recommend` would use, each once, as ids of the vocabulary."""
         arrays, which = state.arrays, np.array(slots, np.int64)
         recent = arrays.recent[which, :CONTEXT_USED]
         used = np.arange(CONTEXT_USED) < arrays.meta[which, SESSION_LENGTH][:, None]
-        names = self.vocabulary.names
-        return [names[track] for track in np.unique(recent[used]).tolist()]
+        return np.unique(recent[used])
 
     def recommend(self, state: ListenerState, slots: Sequence[int]) -> list[ServedLists]:
         """Both lists of each slot, and the memory of them that `learn` is tested against."""
@@ -133,7 +148,7 @@ class Recommender:
 
     def used_ids(self) -> list[NDArray[np.int32]]:
         """Every id this recommender holds, for the vocabulary's sweep."""
-        return [self._popular.ids, np.array([*self._markets], np.int32)]
+        return [self._popular.ids, np.array([*self._markets, *self._unknown], np.int32)]
 
     def _list_columns(self, out: ServedArrays) -> list[ListColumns]:
         """The served arrays by name: two lists per listener, in one run over flat columns."""
@@ -169,6 +184,7 @@ class Recommender:
                 grown.sizes[:row] = self._popular.sizes
                 self._popular = grown
             self._markets[track] = row
+            self._unknown.discard(track)
         return row
 
 

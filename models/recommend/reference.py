@@ -146,7 +146,6 @@ class ReferenceRows:
         self.rows: OrderedDict[str, Counter[str]] = OrderedDict()
         self.plays: Counter[str] = Counter()
         self.evictions = 0
-        self._places: dict[str, list[str]] = {}
         self._tracks_max = tracks_max
 
     def add_plays(self, track: str, count: int) -> None:
@@ -156,14 +155,10 @@ class ReferenceRows:
 
     def add_weight(self, left: str, right: str, weight: int) -> None:
         """Add to the row of `left`; a full row gives up its lightest neighbour for a new one."""
-        row, places = self._use(left), self._places[left]
-        if right not in row:
-            if len(places) == 100:
-                lightest = min(places, key=row.__getitem__)  # the first of equals
-                del row[lightest]
-                places[places.index(lightest)] = right
-            else:
-                places.append(right)
+        row = self._use(left)
+        if right not in row and len(row) == 100:
+            (*_, (lightest, _)) = self.top(left, 100)
+            del row[lightest]
         row[right] += weight
 
     def top(self, track: str, k: int) -> list[tuple[str, int]]:
@@ -175,10 +170,9 @@ class ReferenceRows:
         if track not in self.rows:
             if len(self.rows) == self._tracks_max:
                 evicted, _ = self.rows.popitem(last=False)
-                del self.plays[evicted], self._places[evicted]
+                del self.plays[evicted]
                 self.evictions += 1
             self.rows[track] = Counter()
-            self._places[track] = []
             self.plays[track] = 0
         self.rows.move_to_end(track)
         return self.rows[track]

@@ -1,20 +1,19 @@
-"""Neighbour rows of other partitions, held for a moment by the worker that makes lists.
+"""Neighbour rows that a worker makes lists of, held for a moment.
 
-A row is asked for again once it is older than the time to live; that most rows come back unchanged
-is cheap, since equal bytes are not decoded again. Places are given in a ring: a new row takes the
-place of the one that came longest ago.
+A row is asked for again once it is older than the time to live; that most rows of other workers
+come back unchanged is cheap, since equal bytes are not decoded again. Places are given in a ring: a
+new row takes the place of the one that came longest ago.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.recommend.kernels.serving import RowSource
-from models.recommend.neighbours import PUBLISHED_NEIGHBOURS, RowColumns, TopRows
+from models.recommend.neighbours import PUBLISHED_NEIGHBOURS, RowColumns
 from models.recommend.vocabulary import Vocabulary
 from schemas.outputs import decode_similar
 
@@ -25,9 +24,10 @@ _DECODED: Final = b""  # equal to no bytes of a row
 
 
 class RowCache:
-    """At most `rows_max` rows; about 1.5 KB each. `now_s` is the caller's monotonic clock.
+    """At most `rows_max` rows; about 0.7 KB each. `now_s` is the caller's monotonic clock.
 
-    `rows_max` should hold the context of a batch: five tracks for each of its listeners.
+    `rows_max` should hold the context of a batch: five tracks for each of its listeners. Tracks are
+    given as ids of the vocabulary where names would cost time.
     """
 
     def __init__(
@@ -35,11 +35,10 @@ class RowCache:
     ) -> None:
         self.vocabulary = vocabulary
         self._ttl_s = ttl_s
-        self._owner: list[str] = []
-        self._raw: list[bytes | None] = []
-        self._place: dict[str, int] = {}
-        self._fetched_s: dict[str, float] = {}
+        self._used = 0
         self._following = 0
+        self._raw: list[bytes | None] = [None] * rows_max
+        self._fetched_s = np.full(rows_max, _NEVER)
         self._slot_of = np.zeros(vocabulary.capacity, np.int32)
         self._tracks = np.zeros(rows_max, np.int32)
         self._ids = np.zeros((rows_max, PUBLISHED_NEIGHBOURS), np.int32)
@@ -49,85 +48,97 @@ class RowCache:
         vocabulary.register(self)
 
     def __len__(self) -> int:
-        return len(self._place)
+        return self._used
 
     @property
     def source(self) -> RowSource:
         """The rows in place. Holds until the next call."""
         return RowSource(self._places(), self._ids, self._weights, self._sizes, self._plays)
 
-    def missing(self, names: Iterable[str], now_s: float) -> list[str]:
+    def missing(self, tracks: NDArray[np.int32], now_s: float) -> NDArray[np.int32]:
         """Which of the tracks must be fetched: never seen, or older than the time to live."""
-        get, oldest_s = self._fetched_s.get, now_s - self._ttl_s
-        return [name for name in names if get(name, _NEVER) <= oldest_s]
+        places = self._places()[tracks]
+        fresh = (places > 0) & (self._fetched_s[places - 1] > now_s - self._ttl_s)
+        return tracks[~fresh]
 
     def put(self, name: str, row: bytes | None, now_s: float) -> None:
         """Keep a track's row as fetched (SimilarTracks as JSON); None says that it has none.
 
         Raises ValueError on anything else.
         """
-        place = self._place.get(name)
-        if place is not None and self._raw[place] == row:
-            self._fetched_s[name] = now_s
+        place = int(self._places()[self.vocabulary.find(name)]) - 1
+        if place >= 0 and self._raw[place] == row:
+            self._fetched_s[place] = now_s
             return
         columns = None if row is None else _columns(row)
-        self.put_columns(name, columns, now_s)
-        self._raw[self._place[name]] = row
+        self._raw[self.put_columns(name, columns, now_s)] = row
 
-    def put_columns(self, name: str, columns: RowColumns | None, now_s: float) -> None:
-        """Keep a row that is decoded already; None says that the track has none."""
+    def put_columns(self, name: str, columns: RowColumns | None, now_s: float) -> int:
+        """Keep a row that is decoded already; None says that the track has none. Returns where."""
         self.vocabulary.sweep_if_due()
-        place = self._place.get(name)
-        place = self._take_place(name) if place is None else place
+        (place,) = self._take_places(self.vocabulary.intern([name])).tolist()
         self._raw[place] = _DECODED
-        self._fetched_s[name] = now_s
+        self._fetched_s[place] = now_s
         self._sizes[place] = 0
-        if columns is None:
-            return
-        ids = self.vocabulary.intern(columns.names[:PUBLISHED_NEIGHBOURS])
-        size = len(ids)
-        self._plays[place] = columns.plays
-        self._ids[place, :size] = ids
-        self._weights[place, :size] = columns.weights[:size]
-        self._sizes[place] = size
+        if columns is not None:
+            ids = self.vocabulary.intern(columns.names[:PUBLISHED_NEIGHBOURS])
+            size = len(ids)
+            self._plays[place] = columns.plays
+            self._ids[place, :size] = ids
+            self._weights[place, :size] = columns.weights[:size]
+            self._sizes[place] = size
+        return int(place)
 
-    def put_own(self, names: Sequence[str], rows: TopRows, now_s: float) -> None:
-        """Keep rows that this process holds itself; their ids are of this cache's vocabulary."""
-        self.vocabulary.sweep_if_due()
-        get = self._place.get
-        found = [get(name) for name in names]
-        places = [
-            self._take_place(name) if place is None else place
-            for name, place in zip(names, found, strict=True)
-        ]
-        self._ids[places] = rows.ids
-        self._weights[places] = rows.weights
-        self._sizes[places] = rows.sizes
-        self._plays[places] = rows.plays
-        self._fetched_s.update(dict.fromkeys(names, now_s))
-        for place in places:
+    def put_own(
+        self, tracks: NDArray[np.int32], rows: RowSource, now_s: float
+    ) -> NDArray[np.int32]:
+        """Keep those of the tracks' rows that `rows` of this process has; returns the others.
+
+        Neighbours in `rows` stand heaviest first.
+        """
+        slots = rows.slot_of[tracks] - 1
+        held = slots >= 0
+        if held.any():
+            places = self._take_places(tracks[held])
+            slots = slots[held]
+            self._ids[places] = rows.ids[slots, :PUBLISHED_NEIGHBOURS]
+            self._weights[places] = rows.weights[slots, :PUBLISHED_NEIGHBOURS]
+            self._sizes[places] = np.minimum(rows.sizes[slots], PUBLISHED_NEIGHBOURS)
+            self._plays[places] = rows.plays[slots]
+            self._fetched_s[places] = now_s
+            for place in places.tolist():
+                self._raw[place] = _DECODED
+        return tracks[~held]
+
+    def put_none(self, tracks: NDArray[np.int32]) -> None:
+        """Note that these tracks have no row, or none any more."""
+        places = self._places()[tracks]
+        for place in (places[places > 0] - 1).tolist():
+            self._sizes[place] = 0
             self._raw[place] = _DECODED
 
     def used_ids(self) -> list[NDArray[np.int32]]:
         """Every id this cache holds, for the vocabulary's sweep."""
-        used = len(self._owner)
-        return [self._ids[:used], self._tracks[:used]]
+        return [self._ids[: self._used], self._tracks[: self._used]]
 
-    def _take_place(self, name: str) -> int:
-        track = self.vocabulary.id(name)
-        place = self._following
+    def _take_places(self, tracks: NDArray[np.int32]) -> NDArray[np.int32]:
+        """The places of tracks, which are distinct; a new one may cost another its own."""
+        while True:  # in a full ring a new one may take the place of another of them
+            missing = tracks[self._places()[tracks] == 0]
+            if not len(missing):
+                return self._places()[tracks] - 1
+            for track in missing.tolist():
+                self._take_place(track)
+
+    def _take_place(self, track: int) -> int:
+        place, slot_of = self._following, self._places()
         self._following = (place + 1) % len(self._tracks)
-        if place == len(self._owner):
-            self._owner.append(name)
-            self._raw.append(None)
+        if place == self._used:
+            self._used += 1
         else:
-            old = self._owner[place]
-            del self._place[old], self._fetched_s[old]
-            self._places()[self._tracks[place]] = 0
-            self._owner[place] = name
-        self._place[name] = place
+            slot_of[self._tracks[place]] = 0
         self._tracks[place] = track
-        self._places()[track] = place + 1
+        slot_of[track] = place + 1
         return place
 
     def _places(self) -> NDArray[np.int32]:

@@ -11,11 +11,14 @@ A market's record comes before its tracks'. All numbers are little-endian.
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
+from itertools import chain
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from models.recommend.changing import SLICE_RECORDS, Records
 from models.recommend.market_trend import MarketTrend, TrackTrend
 from models.recommend.vocabulary import Vocabulary
 from schemas.frames import TrendCountsFrame
@@ -112,23 +115,28 @@ class TrendState:
         """Publish every market again: what was published is lost."""
         self._unpublished = dict.fromkeys(self._markets)
 
-    def changes(self) -> list[tuple[bytes, bytes | None]]:
-        """Drain what was evicted, then what changed, markets used longest ago first."""
-        records: list[tuple[bytes, bytes | None]] = [
-            (key, None) for key in self._gone if not self._holds(key)
-        ]
+    def changes(self) -> Records:
+        """All of `change_slices` at once."""
+        return [*chain.from_iterable(self.change_slices())]
+
+    def change_slices(self) -> Iterator[Records]:
+        """Drain what was evicted, then what changed, markets used longest ago first.
+
+        All slices are to be taken before anything is learned.
+        """
+        yield [(key, None) for key in self._gone if not self._holds(key)]
         self._gone = {}
+        changed, self._changed = self._changed, {}
         names = self.vocabulary.names
-        for name in self._changed:
+        for name in changed:
             market = self._markets[name]
-            records.append((name.encode(), _MARKET.pack(_VERSION, market.newest)))
+            yield [(name.encode(), _MARKET.pack(_VERSION, market.newest))]
             prefix = f"{name}\n".encode()
-            records.extend(
-                (prefix + names[track].encode(), _TRACK.pack(_VERSION, *trend))
-                for track, trend in market.take_changed()
-            )
-        self._changed = {}
-        return records
+            for trends in market.take_changed(SLICE_RECORDS):
+                yield [
+                    (prefix + names[track].encode(), _TRACK.pack(_VERSION, *trend))
+                    for track, trend in trends
+                ]
 
     def restore(self, key: bytes, value: bytes | None) -> None:
         """Set a market or a track to a record of `changes`. Raises ValueError on other bytes."""

@@ -86,10 +86,9 @@ class Vocabulary:
 
     def intern(self, names: Sequence[str]) -> NDArray[np.int32]:
         """The ids of many names; new ones where needed. Never sweeps. O(names)."""
-        get = self._ids.get
         try:
-            return np.array([get(name) for name in names], np.int32)
-        except TypeError:  # a None among them: a name is new. Looking for it would cost each call
+            return np.fromiter(map(self._ids.__getitem__, names), np.int32, len(names))
+        except KeyError:  # a name is new
             return np.array([self.id(name) for name in names], np.int32)
 
     def sweep_if_due(self) -> None:

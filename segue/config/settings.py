@@ -138,7 +138,7 @@ class Settings(BaseSettings):
         1000, ge=1, le=100_000, description="Most records an agent gets at a time."
     )
     flush_interval_s: float = Field(
-        0.25, gt=0, le=60, description="Time between commits of a stage that sends on to another."
+        0.5, gt=0, le=60, description="Time between commits of a stage that sends on to another."
     )
     sink_flush_interval_s: float = Field(
         5.0, gt=0, le=60, description="Time between commits of a stage that is the last."

@@ -134,6 +134,9 @@ class KafkaNode:
             f"-Xms{min(128, self.heap_mb)}m",
             f"-Xmx{self.heap_mb}m",
             "-XX:+UseSerialGC",  # beside workers on two cores it costs less than G1's threads
+            # The optimising compiler takes a third of a core for minutes, which a broker this
+            # small never earns back.
+            "-XX:TieredStopAtLevel=1",
             "-XX:+ExitOnOutOfMemoryError",
             "-Djava.awt.headless=true",
             f"-Dlog4j2.configurationFile={self.directory / 'log4j2.yaml'}",

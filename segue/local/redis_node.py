@@ -57,6 +57,7 @@ class RedisNode:
             "save": "",
             "appendonly": "yes",
             "appendfsync": "everysec",
+            "auto-aof-rewrite-min-size": "512mb",  # 64 would rewrite every few seconds under load
             "daemonize": "no",
         }
         flags = [part for name, value in options.items() for part in (f"--{name}", value)]

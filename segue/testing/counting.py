@@ -46,13 +46,13 @@ class CountState:
         self.counts[key] += count
         self._dirty.add(key)
 
-    def changes(self) -> list[tuple[bytes, bytes | None]]:
+    def change_slices(self) -> list[list[tuple[bytes, bytes | None]]]:
         """Drain the keys counted since the last call."""
         changed: list[tuple[bytes, bytes | None]] = [
             (key.encode(), b"%d" % self.counts[key]) for key in self._dirty
         ]
         self._dirty.clear()
-        return changed
+        return [changed]
 
     def restore(self, key: bytes, value: bytes | None) -> None:
         """Set one count."""

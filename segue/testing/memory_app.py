@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from segue.telemetry.health import Health
+from streams.batches import Batch
 from streams.gates import Gates, TopicPartition
-from streams.transport import Batch
 
 if TYPE_CHECKING:
     from streams.app import SegueApp
@@ -37,6 +37,8 @@ class MemoryApp:
         self.health = health or Health()
         self.groups: list[TaskGroup[Any]] = []
         self.agents: dict[str, AgentFunction] = {}
+        self.concurrency: dict[str, int] = {}
+        self.batches_at_once = 2
         self.seeks: list[tuple[str, int, int]] = []
         self.ends: dict[TopicPartition, int] = {}
         self.failure: Exception | None = None
@@ -50,8 +52,11 @@ class MemoryApp:
         """Return the topic: there is no stream."""
         return topic
 
-    def agent(self, topic: str, **_: Any) -> Callable[[AgentFunction], AgentFunction]:
-        """Keep the function that is decorated."""
+    def agent(
+        self, topic: str, *, concurrency: int, **_: Any
+    ) -> Callable[[AgentFunction], AgentFunction]:
+        """Keep the function that is decorated, and how many of it read the topic."""
+        self.concurrency[topic] = concurrency
 
         def keep(function: AgentFunction) -> AgentFunction:
             assert topic not in self.agents, f"two agents read {topic}"
@@ -59,6 +64,9 @@ class MemoryApp:
             return function
 
         return keep
+
+    async def flowing(self) -> None:
+        """Return at once: nothing is held up here."""
 
     async def seek(self, tp: TopicPartition, offset: int) -> None:
         """Note where the consumer is sent."""

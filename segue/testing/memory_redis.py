@@ -11,8 +11,7 @@ from typing import Any, Protocol
 
 from redis.exceptions import ConnectionError as RedisConnectionError
 
-from schemas.outputs import VERSION_WIDTH
-from streams.sinks.redis import LOST, SWAP_SCRIPT, WRITE_SCRIPT
+from streams.sinks.redis import LOST, REFUSED, SWAP_SCRIPT, WRITE_SCRIPT
 
 __all__ = ["MemoryRedis"]
 
@@ -66,18 +65,17 @@ class MemoryRedis:
 
     async def _write(self, *, keys: Sequence[str], args: Sequence[Any]) -> int:
         await self._reach("redis-write")
-        epoch, start, ttl_s, *values = args
-        if epoch and self.data.get(keys[0]) != _raw(epoch):
+        wanted, version, ttl_s, *values = args
+        epoch, newest, *names = keys
+        if wanted and self.data.get(epoch) != _raw(wanted):
             return LOST
-        refused = 0
-        for key, value in zip(keys[1:], map(_raw, values), strict=True):
-            held = self.data.get(key, b"")[start : start + VERSION_WIDTH]
-            if held > value[start : start + VERSION_WIDTH]:
-                refused += 1
-            else:
-                self._put(key, value, ttl_s)
+        if self.data.get(newest, b"") > _raw(version):
+            return REFUSED
+        self._put(newest, _raw(version), None)
+        for key, value in zip(names, map(_raw, values), strict=True):
+            self._put(key, value, ttl_s)
         await self.point("redis-written")
-        return refused
+        return 0
 
     async def _swap(self, *, keys: Sequence[str], args: Sequence[Any]) -> int:
         await self._reach("redis-set")

@@ -68,7 +68,8 @@ class MemoryStage:
         """Return all counts, two at a time."""
         items = self.values(task)
         for start in range(0, len(items), self.rows_at_once):
-            yield Values("list", items[start : start + self.rows_at_once], ttl_s=TTL_S)
+            version = format_version(1, task.version_offset)
+            yield Values("list", version, items[start : start + self.rows_at_once], ttl_s=TTL_S)
 
     def values(self, task: PartitionTask[CountState]) -> list[tuple[str, bytes]]:
         """Return all counts as keys and values of now."""

@@ -19,9 +19,9 @@ from agents.deps import Deps
 from segue.telemetry.health import Health
 from segue.testing.memory_app import AgentFunction, MemoryApp
 from segue.testing.memory_sink import MemorySink
+from streams.batches import Batch, Inbox
 from streams.gates import TopicPartition
 from streams.tasks import assigned_numbers
-from streams.transport import Batch
 
 if TYPE_CHECKING:
     from segue.testing.simulated_world import World
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["CURRENT", "SimulatedWorker", "task_of_worker"]
 
 CURRENT: ContextVar[SimulatedWorker | None] = ContextVar("worker", default=None)
-QUEUED_BATCHES = 3
+BATCH_RECORDS = 50
 WAYS_S = (0.0, 0.0, 0.3, 1.0)  # from the consumer to the queue; the long ones meet rebalances
 
 
@@ -54,15 +54,18 @@ class SimulatedWorker(MemoryApp):
             epochs=world.epochs,
         )
         register_all(self.as_segue_app, deps)
+        self._inbox = Inbox(BATCH_RECORDS)
+        self._flow = asyncio.Event()
         self._queues: dict[str, asyncio.Queue[Batch]] = {
-            topic: asyncio.Queue(QUEUED_BATCHES) for topic in self.agents
+            topic: asyncio.Queue() for topic in self.agents
         }
 
     def start(self) -> None:
         """Begin to fetch, and to run the agents."""
         self.spawn(self._fetch_for_ever())
         for topic, agent in self.agents.items():
-            self.spawn(self._drive(topic, agent))
+            for _ in range(self.concurrency[topic]):
+                self.spawn(self._drive(topic, agent))
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Run something as part of this process: it ends when the process is killed."""
@@ -97,6 +100,7 @@ class SimulatedWorker(MemoryApp):
 
     async def seek(self, tp: TopicPartition, offset: int) -> None:
         """Send the consumer to `offset`."""
+        self._inbox.forget(tp)
         await self._world.point("seek")
         if tp not in self.positions:
             raise IllegalStateError(f"{tp} is not assigned")
@@ -104,11 +108,9 @@ class SimulatedWorker(MemoryApp):
         self.gates.sought(tp, offset)
 
     async def revoked(self) -> None:
-        """Close the groups; what was queued is gone."""
+        """Close the groups; nothing reaches the agents before the next assignment."""
+        self._flow.clear()
         await asyncio.gather(*(group.on_revoked() for group in self.groups))
-        for queue in self._queues.values():
-            while not queue.empty():
-                queue.get_nowait()
 
     async def assigned(self, partitions: Iterable[tuple[str, int]], generation: int) -> None:
         """Take over an assignment. The consumer stands at what was committed, as Faust seeks."""
@@ -121,6 +123,19 @@ class SimulatedWorker(MemoryApp):
             for topic in group.stage.inputs:
                 numbers.setdefault(topic, set())
         await asyncio.gather(*(group.on_assigned(numbers, generation) for group in self.groups))
+        self._resume()
+
+    def _resume(self) -> None:
+        """Let messages flow again, as Faust does: what was queued is gone."""
+        self._inbox.forget_all()
+        for queue in self._queues.values():
+            while not queue.empty():
+                queue.get_nowait()
+        self._flow.set()
+
+    async def flowing(self) -> None:
+        """Wait for the end of a rebalance."""
+        await self._flow.wait()
 
     async def drained(self) -> None:
         """Flush and hand over, as on SIGTERM."""
@@ -152,28 +167,26 @@ class SimulatedWorker(MemoryApp):
                 continue
             await self._world.point("fetched")
             await asyncio.sleep(self._random.choice(WAYS_S))
-            for batch in taken:
+            for tp, records, follows in taken:
                 # A rebalance meanwhile: the fetch is dropped, or comes late.
-                if self._generation != generation and self._random.random() < 0.5:
+                late = self._generation != generation and self._random.random() < 0.5
+                if late or not self._flow.is_set():
                     self._world.note("lost on the way", self.name)
                     continue
-                await self._queues[batch.topic].put(batch)
+                for batch in self._inbox.add(tp, records, follows):
+                    self._queues[batch.topic].put_nowait(batch)
 
-    def _take(self) -> list[Batch]:
+    def _take(self) -> list[tuple[TopicPartition, list[Any], int]]:
         """Take records of all open partitions, noting in the same step what they follow."""
         taken = []
         for tp in sorted(self.positions):
             size = self._random.randint(1, 40)
             records = self._world.log.read(*tp, offset=self.positions[tp], limit=size)
-            if not records or not self.gates.admits(tp):
+            if not records or not self.gates.admits(tp) or self._inbox.is_full(tp):
                 continue
             follows = self.gates.drained(tp, records[0].offset, records[-1].offset)
             self.positions[tp] = records[-1].offset + 1
-            step = self._random.randint(1, 20)
-            for start in range(0, len(records), step):
-                chunk = records[start : start + step]
-                taken.append(Batch(*tp, chunk, follows))
-                follows = chunk[-1].offset + 1
+            taken.append((tp, records, follows))
         return taken
 
 

@@ -132,7 +132,7 @@ async def redis_faults(settings: Settings, truth: Truth) -> list[str]:
                     (kind, user),
                     listener,
                     truth=truth,
-                    newest=json.loads(newest or b'{"version":""}')["version"],
+                    newest=(newest or b"").decode(),
                     list_length=settings.list_length,
                 )
     for track, row in truth.rows.items():

@@ -1,7 +1,9 @@
 """Writes lists, rows and trends to Redis: one script for a batch, older versions refused.
 
-Values follow from state, so a repeated write is harmless; a value older than the one held is
-refused by the script (equal is accepted). A partition's epoch key tells whether Redis still
+Values follow from state, so a repeated write is harmless. The values of a partition are written by
+its owner alone and in order, so one key for each partition, with the newest version written, is
+enough to refuse a script that comes late: of a former owner, or one that was given up and arrived
+after all (equal is accepted). A partition's epoch key tells whether Redis still
 holds all of its values: if not, everything is written again before anything else is. While
 Redis is away the caller waits here, so its batch is not committed.
 """
@@ -16,8 +18,7 @@ from typing import TYPE_CHECKING, Any
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from schemas.outputs import VERSION_START, VERSION_WIDTH
-from schemas.rediskeys import EPOCH_COMPLETE, epoch_key
+from schemas.rediskeys import EPOCH_COMPLETE, epoch_key, newest_key
 from segue.config import Settings
 from segue.telemetry import metrics
 from segue.telemetry.health import Health
@@ -34,23 +35,17 @@ CHUNK_KEYS = 500  # Redis serves nobody else while a script runs: about 2 ms
 RETRY_FIRST_S = 0.05
 NEEDED_WAIT_S = 5.0
 LOST = -1
+REFUSED = -2
 
-# KEYS: epoch key, then the keys. ARGV: wanted epoch ("" for any), where the version starts,
-# seconds to live, then the values. Returns how many were refused, or -1 and writes nothing.
+# KEYS: epoch key, newest key, then the keys. ARGV: wanted epoch ("" for any), version, seconds to
+# live, then the values. Returns 0, or why nothing was written.
 WRITE_SCRIPT = f"""
 if ARGV[1] ~= '' and redis.call('GET', KEYS[1]) ~= ARGV[1] then return {LOST} end
-local start = tonumber(ARGV[2])
-local refused = 0
-for i = 2, #KEYS do
-  local value = ARGV[i + 2]
-  local held = redis.call('GETRANGE', KEYS[i], start, start + {VERSION_WIDTH - 1})
-  if held > string.sub(value, start + 1, start + {VERSION_WIDTH}) then
-    refused = refused + 1
-  else
-    redis.call('SET', KEYS[i], value, 'EX', ARGV[3])
-  end
-end
-return refused
+local newest = redis.call('GET', KEYS[2])
+if newest and newest > ARGV[2] then return {REFUSED} end
+redis.call('SET', KEYS[2], ARGV[2])
+for i = 3, #KEYS do redis.call('SET', KEYS[i], ARGV[i + 1], 'EX', ARGV[3]) end
+return 0
 """
 SWAP_SCRIPT = """
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
@@ -60,12 +55,15 @@ return 1
 
 
 class Values:
-    """Keys and values of one kind, to be written together."""
+    """Keys and values of one kind and one version, to be written together."""
 
-    __slots__ = ("items", "kind", "ttl_s")
+    __slots__ = ("items", "kind", "ttl_s", "version")
 
-    def __init__(self, kind: str, items: Sequence[tuple[str, bytes]], *, ttl_s: int) -> None:
+    def __init__(
+        self, kind: str, version: str, items: Sequence[tuple[str, bytes]], *, ttl_s: int
+    ) -> None:
         self.kind = kind
+        self.version = version
         self.items = items
         self.ttl_s = ttl_s
 
@@ -90,7 +88,7 @@ class RedisSink:
         for values in groups:
             for start in range(0, len(values.items), CHUNK_KEYS):
                 chunk = values.items[start : start + CHUNK_KEYS]
-                while await self._put(task, epoch, EPOCH_COMPLETE, values, chunk) == LOST:
+                while not await self._put(task, epoch, EPOCH_COMPLETE, values, chunk):
                     await self._rewrite(task, epoch)
         metrics.REDIS_WRITE.observe(time.perf_counter() - started_s)
 
@@ -159,19 +157,23 @@ class RedisSink:
         wanted: str,
         values: Values,
         chunk: Sequence[tuple[str, bytes]],
-    ) -> int:
-        keys = [epoch, *(key for key, _ in chunk)]
+    ) -> bool:
+        """Write a chunk; False if the epoch was not the wanted one, and nothing was written."""
+        # What is written again is as of the last commit, so older than what was given out since.
+        task.newest_written = max(task.newest_written, values.version)
+        keys = [epoch, newest_key(task.stage.name, task.partition), *(key for key, _ in chunk)]
         args: list[str | int | bytes] = [
             wanted,
-            VERSION_START,
+            task.newest_written,
             values.ttl_s,
             *(value for _, value in chunk),
         ]
-        refused = int(await self._retried(lambda: self._write(keys=keys, args=args), task))
-        if refused != LOST:
-            metrics.REDIS_KEYS.labels(values.kind, "refused").inc(refused)
-            metrics.REDIS_KEYS.labels(values.kind, "written").inc(len(chunk) - refused)
-        return refused
+        answer = int(await self._retried(lambda: self._write(keys=keys, args=args), task))
+        if answer == LOST:
+            return False
+        outcome = "refused" if answer == REFUSED else "written"
+        metrics.REDIS_KEYS.labels(values.kind, outcome).inc(len(chunk))
+        return True
 
     async def _retried(self, call: Callable[[], Any], task: "PartitionTask[Any]") -> Any:
         """Call until Redis answers, with growing pauses; the stream stands still meanwhile."""

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from agents.versions import OWNER
 from schemas.frames import PairsFrame, TrendCountsFrame, encode_pairs, encode_trend_counts
 from schemas.internal import HEADER_OFFSET, HEADER_REASON
 from schemas.outputs import format_version
@@ -53,7 +54,7 @@ async def test_pairs_add_up_and_rows_follow_with_the_version_of_their_offset(bed
     row = bed.sink.similar("a")
     assert row is not None
     assert (row.plays, row.track_ids, row.scores) == (6, ["b"], [3780])
-    assert row.version == format_version(START_MS, 2)
+    assert row.version == format_version(START_MS, OWNER + 2)
     assert bed.sink.redis.data.keys() >= {"segue:v1:similar:a", "segue:v1:similar:b"}
 
 
@@ -90,7 +91,7 @@ async def test_trends_add_up_per_market_and_window(bed: AgentBed) -> None:
         assert trends is not None
         assert (trends.market, trends.window) == ("SE", window)
         assert trends.track_ids == ["x", "y"]
-        assert trends.version == format_version(START_MS, 2)
+        assert trends.version == format_version(START_MS, OWNER + 2)
     hour = bed.sink.trends("SE", "hour")
     assert hour is not None
     assert hour.scores == pytest.approx([6.0, 5.0])

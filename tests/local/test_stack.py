@@ -171,7 +171,8 @@ def test_killed_supervisor_leaves_no_orphans(
         assert time.monotonic() < deadline_s, "a child outlived the supervisor"
         time.sleep(0.01)
     assert run_dir.read_state() == StackState(None, "down")
-    with run_dir.owned():  # the lock went with it
+    supervised.wait(5)  # its files are closed by then, the lock with them
+    with run_dir.owned():
         assert run_dir.supervisor_pid() == os.getpid()
 
 

@@ -30,9 +30,9 @@ from schemas.rediskeys import (
 )
 from segue.testing.simulation import Result, simulate
 from segue.testing.trouble import POINTS
+from streams.batches import Batch
 from streams.task import PartitionTask
 from streams.tasks import TaskGroup
-from streams.transport import Batch
 
 SEEDS_VARIABLE = "SIMULATION_SEEDS"
 MESSAGES = 200

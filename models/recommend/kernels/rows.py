@@ -23,7 +23,6 @@ __all__ = [
     "admit_row",
     "clear_row",
     "learn_rows",
-    "top_rows",
 ]
 
 # Entries of RowArrays.counters.
@@ -37,7 +36,7 @@ ROW_COUNTERS: Final = 6
 
 
 class RowArrays(NamedTuple):
-    """Stage B. One row of neighbours per track's slot, in no order."""
+    """Stage B. One row of neighbours per track's slot: by weight, equal ones by hash."""
 
     ids: NDArray[np.int32]
     weights: NDArray[np.int64]
@@ -127,16 +126,20 @@ def _find(ids: NDArray[np.int32], size: int, track: int) -> int:
 
 
 @njit(cache=True, nogil=True)
-def _lightest(weights: NDArray[np.int64], size: int) -> int:
-    """Where the lightest neighbour stands; among equals the first."""
-    at = 0
-    least = weights[0]
-    for j in range(1, size):
-        weight = weights[j]
-        if weight < least:
-            least = weight
-            at = j
-    return at
+def _rise(
+    ids: NDArray[np.int32], weights: NDArray[np.int64], at: int, hashes: NDArray[np.uint32]
+) -> None:
+    """Move a neighbour that became heavier up to its place: by weight, equal ones by hash."""
+    track, weight = ids[at], weights[at]
+    own = hashes[track]
+    while at > 0 and (
+        weights[at - 1] < weight or (weights[at - 1] == weight and hashes[ids[at - 1]] > own)
+    ):
+        ids[at] = ids[at - 1]
+        weights[at] = weights[at - 1]
+        at -= 1
+    ids[at] = track
+    weights[at] = weight
 
 
 @njit(cache=True, nogil=True)
@@ -145,9 +148,10 @@ def learn_rows(
     slot_of: NDArray[np.int32],
     plays: tuple[NDArray[np.int32], NDArray[np.int64]],
     pairs: tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int64]],
+    hashes: NDArray[np.uint32],
     journal: Journal,
 ) -> None:
-    """Add plays to tracks and weights to rows. A full row gives up its lightest neighbour."""
+    """Add plays to tracks and weights to rows. A full row gives up its last, lightest neighbour."""
     # Locals, since each look into a tuple of arrays inside the loops would count references.
     links, dirty, unpublished, counters = rows.links, rows.dirty, rows.unpublished, rows.counters
     row_ids, row_weights, sizes, row_plays = rows.ids, rows.weights, rows.sizes, rows.plays
@@ -169,42 +173,12 @@ def learn_rows(
         at = _find(ids, size, int(right[i]))
         if at < size:
             weights[at] += weight[i]
-            continue
-        if size < len(ids):
-            sizes[slot] = size + 1
         else:
-            at = _lightest(weights, size)
-            counters[DROPPED] += 1
-        ids[at] = right[i]
-        weights[at] = weight[i]
-
-
-@njit(cache=True, nogil=True)
-def top_rows(
-    rows: RowArrays, slots: NDArray[np.int32], hashes: NDArray[np.uint32], k: int
-) -> tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.int32]]:
-    """The k heaviest neighbours of each slot, heaviest first; equal ones by hash."""
-    ids = np.zeros((len(slots), k), np.int32)
-    weights = np.zeros((len(slots), k), np.int64)
-    counts = np.zeros(len(slots), np.int32)
-    for i in range(len(slots)):
-        slot = slots[i]
-        size = 0
-        for j in range(rows.sizes[slot]):
-            track, weight = rows.ids[slot, j], rows.weights[slot, j]
-            at = size
-            while at > 0 and (
-                weights[i, at - 1] < weight
-                or (weights[i, at - 1] == weight and hashes[ids[i, at - 1]] > hashes[track])
-            ):
-                at -= 1
-            if at >= k:
-                continue
-            size = min(size + 1, k)
-            for m in range(size - 1, at, -1):
-                ids[i, m] = ids[i, m - 1]
-                weights[i, m] = weights[i, m - 1]
-            ids[i, at] = track
-            weights[i, at] = weight
-        counts[i] = size
-    return ids, weights, counts
+            if size < len(ids):
+                sizes[slot] = size + 1
+            else:
+                at = size - 1
+                counters[DROPPED] += 1
+            ids[at] = right[i]
+            weights[at] = weight[i]
+        _rise(ids, weights, at, hashes)

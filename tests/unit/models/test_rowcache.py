@@ -1,9 +1,14 @@
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from models.recommend import NeighbourState, RowCache, RowColumns, Vocabulary
+from models.recommend.neighbours import PUBLISHED_NEIGHBOURS
 from schemas.frames import PairsFrame
 from schemas.outputs import encode_similar, format_version
 
@@ -25,13 +30,18 @@ def held(cache: RowCache, track: str) -> tuple[int, dict[str, int]] | None:
     return int(source.plays[place]), {names[i]: int(weight) for i, weight in entries}
 
 
+def missing(cache: RowCache, tracks: Iterable[str], now_s: float) -> list[str]:
+    found = cache.missing(cache.vocabulary.intern([*tracks]), now_s)
+    return [cache.vocabulary.names[track] for track in found.tolist()]
+
+
 def test_a_row_is_missing_until_put_and_again_after_its_time() -> None:
     cache = RowCache(Vocabulary(), ttl_s=0.25)
-    assert cache.missing(["a", "b"], 10.0) == ["a", "b"]
+    assert missing(cache, ["a", "b"], 10.0) == ["a", "b"]
     cache.put("a", row(3, x=5, y=2), 10.0)
     cache.put("b", None, 10.0)
-    assert cache.missing(["a", "b"], 10.24) == []
-    assert cache.missing(["a", "b"], 10.25) == ["a", "b"]
+    assert missing(cache, ["a", "b"], 10.24) == []
+    assert missing(cache, ["a", "b"], 10.25) == ["a", "b"]
     assert held(cache, "a") == (3, {"x": 5, "y": 2})
     assert held(cache, "b") == (0, {})
 
@@ -40,7 +50,7 @@ def test_the_same_bytes_again_only_renew_the_time() -> None:
     cache = RowCache(Vocabulary(), ttl_s=1.0)
     cache.put("a", row(3, x=5), 0.0)
     cache.put("a", row(3, x=5), 1.0)
-    assert cache.missing(["a"], 1.5) == []
+    assert missing(cache, ["a"], 1.5) == []
     assert held(cache, "a") == (3, {"x": 5})
 
 
@@ -62,7 +72,7 @@ def test_the_row_that_came_longest_ago_makes_place() -> None:
     assert len(cache) == 2
     assert held(cache, "a") is None
     assert held(cache, "c") == (1, {"x": 1})
-    assert cache.missing("abc", 0.1) == ["a"]
+    assert missing(cache, "abc", 0.1) == ["a"]
 
 
 def test_rows_survive_a_sweep_of_the_vocabulary() -> None:
@@ -82,16 +92,44 @@ def test_damaged_bytes_are_refused() -> None:
     assert len(cache) == 0
 
 
-def test_rows_of_this_process_are_put_by_id_and_age_like_others() -> None:
+def learned(vocabulary: Vocabulary, weights: Mapping[str, int]) -> NeighbourState:
+    """A state whose track `a` was played three times and has these neighbours."""
+    rows, zeros = NeighbourState(vocabulary), np.zeros(len(weights), np.int32)
+    one = np.array([0], np.int32)
+    right = np.arange(1, len(weights) + 1, dtype=np.int32)
+    amounts = np.array([*weights.values()], np.int64)
+    rows.learn(PairsFrame(["a", *weights], one, one + 3, zeros, right, amounts))
+    return rows
+
+
+def test_rows_of_this_process_are_copied_and_age_like_others() -> None:
     vocabulary = Vocabulary()
-    rows, cache = NeighbourState(vocabulary), RowCache(vocabulary, ttl_s=1.0)
-    one, two = np.array([0], np.int32), np.array([1], np.int32)
-    rows.learn(PairsFrame(["a", "x"], one, one + 3, one, two, np.array([7], np.int64)))
-    cache.put("b", row(1, y=1), 0.0)
-    cache.put_own(["a", "b", "unknown"], rows.top(["a", "b", "unknown"]), 5.0)
+    rows, cache = learned(vocabulary, {"x": 7}), RowCache(vocabulary, ttl_s=1.0)
+    others = cache.put_own(vocabulary.intern(["a", "b"]), rows.source, 5.0)
+    assert others.tolist() == [vocabulary.find("b")]
     assert held(cache, "a") == (3, {"x": 7})
-    assert held(cache, "b") == (0, {})
-    assert cache.missing(["a", "b", "unknown"], 5.9) == []
-    assert cache.missing(["a"], 6.0) == ["a"]
-    cache.put("b", row(1, y=1), 7.0)
-    assert held(cache, "b") == (1, {"y": 1})
+    assert held(cache, "b") is None
+    assert missing(cache, "ab", 5.9) == ["b"]
+    assert missing(cache, "a", 6.0) == ["a"]
+    cache.put_none(vocabulary.intern(["a", "b"]))
+    assert held(cache, "a") == (3, {})
+
+
+def test_a_row_that_was_decoded_may_be_put_as_the_same_bytes_again() -> None:
+    vocabulary = Vocabulary()
+    rows, cache = learned(vocabulary, {"x": 7}), RowCache(vocabulary)
+    cache.put("a", row(1, y=1), 0.0)
+    cache.put_own(vocabulary.intern(["a"]), rows.source, 5.0)
+    cache.put("a", row(1, y=1), 7.0)
+    assert held(cache, "a") == (1, {"y": 1})
+
+
+@given(st.lists(st.integers(1, 4), min_size=1, max_size=100))
+def test_the_neighbours_copied_are_those_published(amounts: list[int]) -> None:
+    vocabulary = Vocabulary()
+    rows = learned(vocabulary, {f"n{i}": weight for i, weight in enumerate(amounts)})
+    cache = RowCache(vocabulary)
+    cache.put_own(vocabulary.intern(["a"]), rows.source, 0.0)
+    published = rows.row("a", PUBLISHED_NEIGHBOURS)
+    assert published is not None
+    assert held(cache, "a") == (3, dict(zip(published.names, published.weights, strict=True)))

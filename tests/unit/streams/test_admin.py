@@ -26,6 +26,7 @@ from segue.errors import Misconfigured, Unavailable
 from segue.local import KafkaCluster
 from segue.testing import ManualClock, eventually, fresh_settings
 from segue.testing.counting import CountState
+from segue.testing.memory_app import as_batch
 from segue.testing.memory_log import MemoryRecord
 from segue.testing.memory_stage import MemoryStage
 from streams.admin import apply_changes, plan_changes, verified_epochs
@@ -199,7 +200,8 @@ async def bury(settings: Settings, values: Sequence[bytes], *, reason: Any = "no
                 topic, 1, offset, 1000 + offset, b"ann", value, (("trace", b"t"),)
             )
             letters = DEAD_LETTERS.topic(settings.topic_prefix)
-            letter = dead_letter(record, Rejected(reason, "why"), letters, 1)
+            batch = as_batch(topic, 1, [record])
+            letter = dead_letter(batch, record, Rejected(reason, "why"), letters)
             await client.send_and_wait(
                 letter.topic,
                 letter.value,
@@ -323,7 +325,7 @@ async def test_restore_fills_the_state_of_one_partition(settings: Settings) -> N
     state = CountState()
     await restore(settings, stage, 0, state)
     assert state.counts == {f"k{number}": number for number in range(600)}
-    assert state.changes() == []
+    assert state.change_slices() == [[]]
 
 
 async def test_group_goes_on_at_its_committed_offsets_else_at_the_beginning(

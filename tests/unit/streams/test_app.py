@@ -75,6 +75,7 @@ async def test_stopping_takes_no_longer_than_it_may() -> None:
     app.groups.append(group)
     with memory_kafka(MemoryLog(never)):
         await app.assigned([("in", 0)])
+        app.flow_control.resume()  # Faust's last step of a rebalance
         await eventually(lambda: group.tasks[0].opened, 5)
         group.tasks[0].advance("in", 1, [], 1)
         loop = asyncio.get_running_loop()

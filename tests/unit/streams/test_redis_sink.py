@@ -9,7 +9,8 @@ from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
-from schemas.rediskeys import EPOCH_COMPLETE, epoch_key
+from schemas.outputs import format_version
+from schemas.rediskeys import EPOCH_COMPLETE, epoch_key, newest_key
 from segue.errors import Fenced
 from segue.local import RedisNode
 from segue.telemetry import metrics
@@ -24,7 +25,7 @@ from streams.sinks.redis import RedisSink, Values
 from streams.task import PartitionTask
 from streams.tasks import TaskGroup
 
-EPOCH = epoch_key("counts", 0)
+EPOCH, NEWEST = epoch_key("counts", 0), newest_key("counts", 0)
 SETTINGS = fresh_settings(redis_timeout_s=0.2, redis_retry_max_s=0.1, partitions=2)
 
 
@@ -49,8 +50,11 @@ class Bed:
         return found
 
     async def put(self, key: str, count: int, offset: int, *, epoch_ms: int = 1) -> None:
+        """Write a count, as an owner that wrote nothing before."""
         value = count_value(key, count, offset, epoch_ms=epoch_ms)
-        await self.sink.write(self.task, Values("list", [(key, value)], ttl_s=TTL_S))
+        version = format_version(epoch_ms, offset)
+        self.task.newest_written = ""
+        await self.sink.write(self.task, Values("list", version, [(key, value)], ttl_s=TTL_S))
 
 
 @pytest.fixture
@@ -97,6 +101,23 @@ async def test_older_version_is_refused_and_equal_and_newer_are_taken(bed: Bed) 
     assert refused() == before + 1
 
 
+async def test_script_that_comes_late_is_refused_whatever_its_keys(bed: Bed) -> None:
+    await bed.put("k", 1, 10)
+    await bed.put("other", 2, 9)
+    assert await bed.get("other") is None
+
+
+async def test_what_an_owner_writes_again_is_taken_though_it_is_as_of_its_last_commit(
+    bed: Bed,
+) -> None:
+    bed.task.state.add("a")
+    await bed.put("k", 1, 10)  # of a batch that is not committed: the task stands at 0
+    await bed.client.delete(EPOCH, "count:a")
+    await bed.sink.verify(bed.task)
+    assert await bed.get("count:a") == count_value("a", 1, 0)
+    assert await bed.get(NEWEST) == format_version(1, 10).encode()
+
+
 async def test_topic_made_anew_outranks_any_offset_of_the_old(bed: Bed) -> None:
     await bed.put("k", 1, 999_999, epoch_ms=1)
     await bed.put("k", 2, 0, epoch_ms=2)
@@ -114,7 +135,7 @@ async def test_values_live_for_their_time_and_each_write_renews_it(bed: Bed) -> 
 
 async def test_more_keys_than_a_script_takes_are_all_written(bed: Bed) -> None:
     items = [(f"k{n}", count_value("k", n, 1)) for n in range(1203)]
-    await bed.sink.write(bed.task, Values("list", items, ttl_s=TTL_S))
+    await bed.sink.write(bed.task, Values("list", format_version(1, 1), items, ttl_s=TTL_S))
     assert await bed.sink.read([key for key, _ in items], bed.task) == [v for _, v in items]
 
 
@@ -129,8 +150,10 @@ async def test_double_refuses_and_takes_what_redis_does(bed: Bed) -> None:
     steps = [("a", 1, 10), ("b", 1, 3), ("a", 2, 9), ("a", 3, 10), ("b", 2, 11), ("b", 3, 4)]
     for key, count, offset in steps:
         for sink in (bed.sink, double):
+            bed.task.newest_written = ""
             value = count_value(key, count, offset)
-            await sink.write(bed.task, Values("list", [(key, value)], ttl_s=TTL_S))
+            version = format_version(1, offset)
+            await sink.write(bed.task, Values("list", version, [(key, value)], ttl_s=TTL_S))
     found = await bed.client.keys("*")
     keys = sorted(key.decode() for key in found if isinstance(key, bytes))
     assert keys == sorted(double.redis.data)
@@ -160,7 +183,10 @@ async def test_lost_data_is_written_again_before_anything_else(bed: Bed) -> None
     await bed.client.flushall()
     bed.task.state.add("b")
     await bed.put("new", 1, 1)
-    assert {*await bed.client.keys("*")} == {b"count:a", b"count:b", b"new", EPOCH.encode()}
+    assert {*await bed.client.keys("*")} == {
+        *(b"count:a", b"count:b", b"new"),
+        *(EPOCH.encode(), NEWEST.encode()),
+    }
 
 
 async def test_verify_writes_nothing_while_the_mark_stands(bed: Bed) -> None:
