@@ -1,6 +1,5 @@
 """Stage B: neighbour rows. Adds the pairs of all listeners to the rows of this partition."""
 
-import asyncio
 from collections.abc import AsyncIterator, Iterable
 
 from agents.deps import Deps
@@ -23,8 +22,7 @@ __all__ = ["NeighboursStage", "register"]
 
 VERIFY_INTERVAL_S = 1.0
 NEVER_S = float("-inf")
-ROWS_AT_ONCE = 50  # 1 ms of Redis, for which lists would wait
-COMPLETE_PAUSE_S = 0.003  # before a commit there may be thousands of rows
+ROWS_AT_ONCE = 50  # half a millisecond of Redis, for which lists would wait
 PUBLISH_SHARE_S = 0.004  # of each interval and partition, so that plays have the rest
 
 
@@ -67,7 +65,7 @@ class NeighboursStage:
         while rows := task.state.drain_published(ROWS_AT_ONCE):
             await self._deps.sink.write(task, await self._values(task, rows))
             if complete:
-                await asyncio.sleep(0 if task.closing else COMPLETE_PAUSE_S)
+                await task.breathe()  # there may be thousands of rows
             elif clock_s() - started_s > PUBLISH_SHARE_S:
                 return
 

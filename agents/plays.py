@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Sequence
 from time import time
+from typing import TypeVar
 
 from agents.deps import Deps
 from agents.lists import ListWriter
@@ -22,9 +23,11 @@ __all__ = ["register"]
 
 LATENCY_SAMPLES = 4  # per batch; at low rates that is every play
 _SINCE_APPEND = metrics.PLAY_TO_LIST.labels("append")
+_SINCE_EVENT = metrics.PLAY_TO_LIST.labels("event")
 _NEXT_HITS = metrics.HITS.labels("next")
 _POPULAR_HITS = metrics.HITS.labels("popular")
-_SINCE_EVENT = metrics.PLAY_TO_LIST.labels("event")
+
+T = TypeVar("T")
 
 
 def register(
@@ -69,11 +72,15 @@ def register(
 def _observe_latency(batch: Batch, plays: Sequence[PlayEvent]) -> None:
     """Note how long after their end on the device, and in Kafka, plays are in their lists."""
     now_ms = time() * 1000
-    records = batch.records
-    for record in records[:: -(-len(records) // LATENCY_SAMPLES)]:
+    for record in _sampled(batch.records):
         _SINCE_APPEND.observe(max(0.0, (now_ms - record.timestamp) / 1000))
-    for play in plays[:: max(1, -(-len(plays) // LATENCY_SAMPLES))]:
+    for play in _sampled(plays):
         _SINCE_EVENT.observe(max(0.0, (now_ms - play.started_at_ms - play.played_ms) / 1000))
+
+
+def _sampled(items: Sequence[T]) -> Sequence[T]:
+    """Return at most LATENCY_SAMPLES of the items, evenly spread."""
+    return items[:: 1 + (len(items) - 1) // LATENCY_SAMPLES] if items else items
 
 
 def _count_hits(before: Tally, after: Tally) -> None:

@@ -27,7 +27,7 @@ OWNER: Final = 10**10
 
 
 class Versions:
-    """One for a worker. A task kept over a rebalance keeps its numbers: nobody else wrote."""
+    """One for a stage. A task kept over a rebalance keeps its numbers: nobody else wrote."""
 
     def __init__(self, deps: Deps) -> None:
         self._deps = deps

@@ -120,7 +120,7 @@ class PartitionTask(Generic[StateT]):
         changes: list[tuple[bytes, bytes | None]] = []
         for part in self.state.change_slices():
             changes.extend(part)
-            await asyncio.sleep(self._pause_s)
+            await self.breathe()
         outputs = self.stage.outputs(self.state) + self._outputs
         self._outputs = []
         self.pending_records = 0
@@ -129,11 +129,10 @@ class PartitionTask(Generic[StateT]):
         self._committed = dict(self.position)
         return Snapshot(changes, outputs, moved)
 
-    @property
-    def _pause_s(self) -> float:
-        """How long others have between two steps of a flush: a rare one takes its time."""
+    async def breathe(self) -> None:
+        """Let others have their turn between two steps of a flush: a rare one takes its time."""
         pause_s = self.stage.flush_interval_s / FLUSH_STEPS
-        return pause_s if pause_s >= TICK_S and not self.closing else 0
+        await asyncio.sleep(pause_s if pause_s >= TICK_S and not self.closing else 0)
 
     async def _commit(self, snapshot: Snapshot) -> None:
         await self.producer.begin_transaction()
@@ -154,7 +153,7 @@ class PartitionTask(Generic[StateT]):
         changelog = _Packer(self.producer, self.stage.changelog, self.partition)
         for count, (key, value) in enumerate(snapshot.changes):
             if count % PACKED_AT_ONCE == 0:
-                await asyncio.sleep(self._pause_s)
+                await self.breathe()
             changelog.append(now_ms, key, value)
         packers = {(changelog.topic, changelog.partition): changelog}
         for output in snapshot.outputs:

@@ -2,10 +2,10 @@
 
 Faust spends about 200 us of CPU on each Kafka message whatever it holds. This subclass of its
 aiokafka driver hands an agent a `Batch`: up to `batch_records` records of one partition, which
-grows as long as it waits. The
-scheme `segue+kafka://` chooses it. It also reads committed records only, assigns partitions by
-range (equal numbers of co-partitioned topics land on one worker), and leaves committing to the
-partition tasks: topics are declared with `acks=False`, so Faust never commits them.
+grows as long as it waits. The scheme `segue+kafka://` chooses it. It also reads committed records
+only, assigns partitions by range (equal numbers of co-partitioned topics land on one worker), and
+leaves committing to the partition tasks: topics are declared with `acks=False`, so Faust never
+commits them.
 """
 
 import asyncio
@@ -74,7 +74,7 @@ def _as_unpacked(_: Any, record: Any) -> Any:
 
 class _ConsumerThread(driver.AIOKafkaConsumerThread):
     app: "SegueApp"
-    pace_s = 0.0
+    pace_s = 0.0  # from taking records to asking for more; set by the agents' thread
     _drained_s = 0.0
 
     def _create_worker_consumer(self, transport: Any) -> aiokafka.AIOKafkaConsumer:
@@ -202,9 +202,9 @@ class BatchConsumer(driver.Consumer):
         drained, _ = await self._wait_next_records(timeout)
         for tp, (records, follows) in (drained or {}).items():
             if not (self.flow_active and self.app.flow_control.is_active()):
-                return  # a rebalance: what is left out here shows as a gap
+                return  # a rebalance; delivering would wait. What is left out shows as a gap
             for batch in self._inbox.add(tp, records, follows):
-                await self.callback(self._to_batch_message(tp, batch))  # never waits: see above
+                await self.callback(self._to_batch_message(tp, batch))
 
     def _note_work(self) -> None:
         """Let the next fetch wait for as long as this thread has worked since the last one.

@@ -3,9 +3,9 @@
 Values follow from state, so a repeated write is harmless. The values of a partition are written by
 its owner alone and in order, so one key for each partition, with the newest version written, is
 enough to refuse a script that comes late: of a former owner, or one that was given up and arrived
-after all (equal is accepted). A partition's epoch key tells whether Redis still
-holds all of its values: if not, everything is written again before anything else is. While
-Redis is away the caller waits here, so its batch is not committed.
+after all (equal is accepted). A partition's epoch key tells whether Redis still holds all of its
+values: if not, everything is written again before anything else is. While Redis is away the caller
+waits here, so its batch is not committed.
 """
 
 import asyncio
@@ -31,7 +31,7 @@ __all__ = ["RedisSink", "Values"]
 
 logger = get_logger(__name__)
 
-CHUNK_KEYS = 500  # Redis serves nobody else while a script runs: about 2 ms
+CHUNK_KEYS = 500  # Redis serves nobody else while a script runs: about 4 ms
 RETRY_FIRST_S = 0.05
 NEEDED_WAIT_S = 5.0
 LOST = -1
