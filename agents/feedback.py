@@ -31,7 +31,7 @@ def register(
     )
 
     @app.agent(
-        app.batches(FEEDBACK.topic(settings.topic_prefix)),
+        app.batches(FEEDBACK.topic(settings.topic_prefix), urgent=True),
         name="feedback",
         concurrency=app.batches_at_once,
     )

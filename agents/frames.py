@@ -24,6 +24,7 @@ async def apply_frames(
         if unit is None:
             return outcomes
         for record in unit.records:
+            await unit.task.give_way()
             try:
                 unit.state.learn(decode(record.value or b""))
                 outcomes["applied"] += 1

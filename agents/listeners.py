@@ -67,6 +67,8 @@ class ListenersStage:
 
     async def publish(self, task: PartitionTask[ListenerState], *, complete: bool) -> None:
         """See about every second whether Redis still holds the lists."""
+        if complete:  # they were written before their plays counted
+            return
         now_s = self._deps.clock.monotonic_s()
         if now_s - self._verified_s.get(task.partition, NEVER_S) >= VERIFY_INTERVAL_S:
             self._verified_s[task.partition] = now_s

@@ -59,15 +59,20 @@ class NeighboursStage:
         """Write rows that changed; about every second see whether Redis holds the others."""
         clock_s = self._deps.clock.monotonic_s
         started_s = clock_s()
-        if started_s - self._verified_s.get(task.partition, NEVER_S) >= VERIFY_INTERVAL_S:
+        overdue = started_s - self._verified_s.get(task.partition, NEVER_S) >= VERIFY_INTERVAL_S
+        if overdue and not complete:
             self._verified_s[task.partition] = started_s
             await self._deps.sink.verify(task)
-        while rows := task.state.drain_published(ROWS_AT_ONCE):
+        waiting = task.state.unpublished
+        while waiting > 0 and (rows := task.state.drain_published(ROWS_AT_ONCE)):
             await self._deps.sink.write(task, await self._values(task, rows))
+            waiting -= len(rows)
             if complete:
                 await task.breathe()  # there may be thousands of rows
             elif clock_s() - started_s > PUBLISH_SHARE_S:
                 return
+            else:
+                await task.give_way()
 
     async def everything(self, task: PartitionTask[NeighbourState]) -> AsyncIterator[Values]:
         """Return all rows."""

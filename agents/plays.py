@@ -46,7 +46,7 @@ def register(
     )
 
     @app.agent(
-        app.batches(PLAYS.topic(settings.topic_prefix)),
+        app.batches(PLAYS.topic(settings.topic_prefix), urgent=True),
         name="plays",
         concurrency=app.batches_at_once,
     )

@@ -53,7 +53,8 @@ class TrendsStage:
     async def publish(self, task: PartitionTask[TrendState], *, complete: bool) -> None:
         """Write the trends that changed; see whether Redis holds the others."""
         now_s = self._deps.clock.monotonic_s()
-        if now_s - self._verified_s.get(task.partition, NEVER_S) >= self.publish_interval_s:
+        overdue = now_s - self._verified_s.get(task.partition, NEVER_S) >= self.publish_interval_s
+        if overdue and not complete:
             self._verified_s[task.partition] = now_s
             await self._deps.sink.verify(task)
         markets = task.state.drain_dirty_markets()

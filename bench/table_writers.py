@@ -23,6 +23,7 @@ from bench.consumers.meter import Meter
 from schemas.registry import LISTENERS_CHANGELOG, PLAYS
 from segue.config import load_settings
 from segue.testing.counting import CountStage, CountState
+from streams.priority import Priority
 from streams.task import PartitionTask
 
 __all__ = ["FLUSH_KEYS", "TABLE"]
@@ -50,6 +51,7 @@ async def write_ours(records: int) -> None:
             partition=0,
             state=CountState(),
             producer=producer,
+            priority=Priority(settings.batch_records),
             group_id=group_id,
             generation=1,
         )

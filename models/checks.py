@@ -28,6 +28,7 @@ def yield_checks() -> Iterator[Law]:
     yield keeping.check_rows_continue_after_restore
     yield keeping.check_trends_equal_reference
     yield keeping.check_trends_continue_after_restore
+    yield keeping.check_records_are_as_of_their_call
     yield keeping.check_memory_is_bounded
     yield serving.check_lists_equal_reference
     yield serving.check_lists_keep_promises

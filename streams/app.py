@@ -16,6 +16,7 @@ from segue.telemetry.health import Health
 from segue.telemetry.logs import get_logger
 from streams.batches import WAITING_MAX
 from streams.gates import Gates, TopicPartition
+from streams.priority import Priority
 from streams.tasks import TaskGroup, assigned_numbers
 from streams.transport import SCHEME, BatchConsumer, BatchSchema, register_transport
 
@@ -33,8 +34,10 @@ class SegueApp(faust.App):
 
     gates: Gates
     health: Health
+    priority: Priority
     batch_records: int
     batches_at_once: int
+    urgent_topics: set[str]
     groups: list[TaskGroup[Any]]
     drain_timeout_s: float
     failure: Exception | None = None
@@ -71,8 +74,10 @@ class SegueApp(faust.App):
         """Wait until messages reach the agents: not before a rebalance is over."""
         await self.flow_control.acquire()
 
-    def batches(self, topic: str) -> Any:
-        """Return the Faust topic whose messages are `Batch`es."""
+    def batches(self, topic: str, *, urgent: bool = False) -> Any:
+        """Return the Faust topic whose messages are `Batch`es; `urgent` ones go before others."""
+        if urgent:
+            self.urgent_topics.add(topic)
         return self.topic(topic, schema=BatchSchema(), acks=False, internal=False)
 
     async def assigned(self, partitions: Iterable[tuple[str, int]]) -> None:
@@ -140,6 +145,8 @@ def create_app(settings: Settings, health: Health) -> SegueApp:
     app.gates = Gates()
     app.health = health
     app.batch_records = settings.batch_records
+    app.priority = Priority(settings.batch_records)
+    app.urgent_topics = set()
     # Of different partitions, as one waits for Redis: a task's lock keeps its batches in order.
     app.batches_at_once = min(BATCHES_AT_ONCE_MAX, WAITING_MAX * settings.partitions)
     app.drain_timeout_s = settings.drain_timeout_s

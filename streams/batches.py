@@ -15,7 +15,7 @@ __all__ = ["WAITING_MAX", "Batch", "Inbox"]
 WAITING_MAX: Final = 2  # batches of a partition, before no more of it is fetched
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, weakref_slot=True)
 class Batch:
     """Consecutive records of one partition.
 

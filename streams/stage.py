@@ -23,7 +23,8 @@ class KeyedState(Protocol):
     def change_slices(self) -> Iterable[Sequence[tuple[bytes, bytes | None]]]:
         """Drain the keys changed since the last call, each with its whole record or None.
 
-        In slices of about a millisecond each; nothing else changes the state until all are taken.
+        The records are as of the call, though they are made, in slices of about a millisecond, as
+        they are taken, and the state may change meanwhile. All are taken before the next call.
         """
         ...
 
@@ -90,9 +91,10 @@ class Stage(Protocol[StateT]):
     async def publish(self, task: "PartitionTask[StateT]", *, complete: bool) -> None:
         """Write out what still waits for Redis, and see whether Redis still holds its data.
 
-        Called every `publish_interval_s`, and before each commit: then `complete`, so that nothing
-        waits when it returns. The task's lock is held. May be called with nothing to do.
-        Raises `Fenced` when the task was closed meanwhile.
+        Called every `publish_interval_s`, while agents go on changing the state. Before each commit
+        it is called as `complete`: nothing that waited at the call waits when it returns; then once
+        more under the task's lock, for what came since. Raises `Fenced` when the task was closed
+        meanwhile.
         """
         ...
 

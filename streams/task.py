@@ -8,7 +8,7 @@ after a crash, what happened after it is not: inside Kafka every effect happens 
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic
 
@@ -17,6 +17,7 @@ from aiokafka.structs import TopicPartition
 
 from segue.errors import Bug, Fenced
 from segue.telemetry import metrics
+from streams.priority import Priority
 from streams.stage import Output, Stage, StateT
 
 __all__ = ["PartitionTask", "Snapshot"]
@@ -24,14 +25,13 @@ __all__ = ["PartitionTask", "Snapshot"]
 
 FLUSH_STEPS = 2000
 TICK_S = 0.001  # the event loop sleeps no shorter
-PACKED_AT_ONCE = 200  # records, before others have their turn: half a millisecond
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
     """What one transaction commits: changed keys, outputs, and input offsets by topic."""
 
-    changes: Sequence[tuple[bytes, bytes | None]]
+    changes: Iterable[Sequence[tuple[bytes, bytes | None]]]
     outputs: list[Output]
     offsets: dict[str, int]
 
@@ -44,6 +44,7 @@ class PartitionTask(Generic[StateT]):
     partition: int
     state: StateT
     producer: AIOKafkaProducer
+    priority: Priority
     group_id: str
     generation: int
     position: dict[str, int] = field(default_factory=dict)
@@ -92,35 +93,27 @@ class PartitionTask(Generic[StateT]):
         Raises what Kafka raises; the caller stops the worker, as start-up is the recovery.
         """
         async with self._commit_lock:
+            self.ensure_open()
+            await self.stage.publish(self, complete=True)  # most of it, beside the agents
+            await self.give_way()
             async with self.lock:
                 self.ensure_open()
                 if not self.dirty:
                     return
                 await self.stage.publish(self, complete=True)
-                snapshot = await self._take()
+                snapshot = self._take()
             started_s = time.perf_counter()
             await self._commit(snapshot)
             metrics.FLUSH.labels(self.stage.name).observe(time.perf_counter() - started_s)
-            metrics.FLUSHED.labels(self.stage.name).inc(
-                len(snapshot.changes) + len(snapshot.outputs)
-            )
 
     async def publish(self) -> None:
         """Let the stage write what waits for Redis. Raises `Fenced` when the task is closed."""
-        async with self.lock:
-            self.ensure_open()
-            await self.stage.publish(self, complete=False)
+        self.ensure_open()
+        await self.stage.publish(self, complete=False)
 
-    async def _take(self) -> Snapshot:
-        """Drain everything applied since the last snapshot, with pauses for others.
-
-        The lock is held, so that nothing changes meanwhile. Whoever is cut short here has lost what
-        was drained: a task that is closed while its lock is held is not kept.
-        """
-        changes: list[tuple[bytes, bytes | None]] = []
-        for part in self.state.change_slices():
-            changes.extend(part)
-            await self.breathe()
+    def _take(self) -> Snapshot:
+        """Drain everything applied since the last snapshot; the lock is held."""
+        changes = self.state.change_slices()
         outputs = self.stage.outputs(self.state) + self._outputs
         self._outputs = []
         self.pending_records = 0
@@ -133,12 +126,20 @@ class PartitionTask(Generic[StateT]):
         """Let others have their turn between two steps of a flush: a rare one takes its time."""
         pause_s = self.stage.flush_interval_s / FLUSH_STEPS
         await asyncio.sleep(pause_s if pause_s >= TICK_S and not self.closing else 0)
+        await self.give_way()
+
+    async def give_way(self) -> None:
+        """Let batches that listeners wait for go first."""
+        if not self.closing:
+            await self.priority.give_way()
 
     async def _commit(self, snapshot: Snapshot) -> None:
+        """Commit a snapshot. Cut short, what it drained is lost: the task must not be kept."""
+        batches = await self._batches(snapshot)
         await self.producer.begin_transaction()
         delivered = [
             await self.producer.send_batch(batch, topic, partition=partition)
-            for topic, partition, batch in await self._batches(snapshot)
+            for topic, partition, batch in batches
         ]
         await asyncio.gather(*delivered)
         await self.producer.send_offsets_to_transaction(
@@ -151,10 +152,12 @@ class PartitionTask(Generic[StateT]):
         """Pack a snapshot into producer batches, in order within each destination."""
         now_ms = time.time_ns() // 1_000_000
         changelog = _Packer(self.producer, self.stage.changelog, self.partition)
-        for count, (key, value) in enumerate(snapshot.changes):
-            if count % PACKED_AT_ONCE == 0:
-                await self.breathe()
-            changelog.append(now_ms, key, value)
+        for changes in snapshot.changes:
+            for key, value in changes:
+                changelog.append(now_ms, key, value)
+            metrics.FLUSHED.labels(self.stage.name).inc(len(changes))
+            await self.breathe()
+        metrics.FLUSHED.labels(self.stage.name).inc(len(snapshot.outputs))
         packers = {(changelog.topic, changelog.partition): changelog}
         for output in snapshot.outputs:
             destination = (output.topic, output.partition)

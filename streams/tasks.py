@@ -64,6 +64,14 @@ class TaskGroup(Generic[StateT]):
         Holds the task's lock. An exception inside leaves state half changed, so it stops the
         worker, except `Fenced`: then the partition has another owner and the work is dropped.
         """
+        try:
+            async with self._unit(batch) as unit:
+                yield unit
+        finally:
+            self._app.priority.done(batch)
+
+    @asynccontextmanager
+    async def _unit(self, batch: Batch) -> AsyncIterator[Unit[StateT] | None]:
         task = self.tasks.get(batch.partition)
         if task is None:
             batch.take()
@@ -147,6 +155,7 @@ class TaskGroup(Generic[StateT]):
                 partition=number,
                 state=self.stage.new_state(number),
                 producer=producer,
+                priority=self._app.priority,
                 group_id=self._app.conf.id,
                 generation=generation,
             )
@@ -196,8 +205,7 @@ class TaskGroup(Generic[StateT]):
                 if task.dirty and (task.due.is_set() or waited_s >= self._patience_s(task)):
                     await task.flush()
                     flushed_s = clock_s()
-                else:
-                    await task.publish()
+                await task.publish()
         except Fenced:
             return
         except Exception as error:  # noqa: BLE001  # restart is the recovery path

@@ -34,7 +34,7 @@ SCHEME = "segue+kafka"
 FETCH_WAIT_S = 0.25
 CLOSED_WAIT_S = 0.02
 FETCH_MAX_WAIT_MS = 100
-PACE_MAX_S = 0.01
+PACE_MAX_S = 0.005
 
 Batches = StreamT[Any]
 """What an agent iterates: each item is a `Batch`."""
@@ -66,6 +66,12 @@ class _UncheckedOffsets(defaultdict[Any, Any]):
 class _Drained(NamedTuple):
     records: list[Any]
     follows: int
+
+
+def _retrieve(asked: asyncio.Task[Any]) -> None:
+    """Look at how it ended: a consumer that stops may have nobody left who waits for it."""
+    if not asked.cancelled():
+        asked.exception()
 
 
 def _as_unpacked(_: Any, record: Any) -> Any:
@@ -141,6 +147,7 @@ class BatchConsumer(driver.Consumer):
         self._read_offset = _UncheckedOffsets(lambda: None)
         self._inbox = Inbox(self.app.batch_records)
         self._worked_s = 0.0
+        self._next: asyncio.Task[Any] | None = None
 
     def on_buffer_full(self, tp: TP) -> None:
         """Go on fetching: the inbox tells which partitions have enough.
@@ -197,14 +204,27 @@ class BatchConsumer(driver.Consumer):
             yield message
 
     async def _deliver(self, timeout: float) -> None:
-        """Put what was fetched into the agents' queues."""
+        """Put what was fetched into the agents' queues.
+
+        The next records are asked for first: else the agents would have their turn before, and
+        what comes meanwhile would wait for all of them.
+        """
+        asked, self._next = self._next or self._ask(timeout), None
+        drained, _ = await asked
         self._note_work()
-        drained, _ = await self._wait_next_records(timeout)
+        self._next = self._ask(timeout)
         for tp, (records, follows) in (drained or {}).items():
             if not (self.flow_active and self.app.flow_control.is_active()):
                 return  # a rebalance; delivering would wait. What is left out shows as a gap
             for batch in self._inbox.add(tp, records, follows):
+                if tp.topic in self.app.urgent_topics:
+                    self.app.priority.add(batch)
                 await self.callback(self._to_batch_message(tp, batch))
+
+    def _ask(self, timeout: float) -> asyncio.Task[Any]:
+        asked: asyncio.Task[Any] = asyncio.create_task(self._wait_next_records(timeout))
+        asked.add_done_callback(_retrieve)
+        return asked
 
     def _note_work(self) -> None:
         """Let the next fetch wait for as long as this thread has worked since the last one.

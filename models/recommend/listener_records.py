@@ -35,7 +35,7 @@ from models.recommend.kernels.listening import (
     ListenerArrays,
 )
 
-__all__ = ["ListenerRecord", "decode_listener", "encode_listeners"]
+__all__ = ["ListenerColumns", "ListenerRecord", "decode_listener"]
 
 _VERSION: Final = 1
 _HEAD: Final = struct.Struct("<BHHHHHBqqqq")
@@ -73,35 +73,62 @@ class ListenerRecord(NamedTuple):
         return self.head[1]
 
 
-def encode_listeners(
-    arrays: ListenerArrays, slots: NDArray[np.int32], names: NDArray[np.object_]
-) -> list[bytes]:
-    """The records of many listeners at once, in the order of `slots`. `names` is by id."""
-    meta = arrays.meta[slots]
-    heads = np.empty(len(slots), _HEAD_TYPE)
-    heads["version"] = _VERSION
-    for field, column in _HEAD_COLUMNS:
-        heads[field] = meta[:, column]
-    head, width = heads.tobytes(), _HEAD.size
-    events = arrays.events[slots].tobytes()
-    heard = arrays.heard[slots].tobytes()
-    event_width, heard_width = 8 * arrays.events.shape[1], 4 * arrays.heard.shape[1]
-    ids = np.concatenate((meta[:, (MARKET, LAST_TRACK)], arrays.recent[slots]), axis=1)
-    # No wider than the longest: most listeners have few recent tracks in the beginning.
-    texts = names[ids[:, : 2 + int(meta[:, RECENT_COUNT].max(initial=0))]].tolist()
-    records = []
-    columns = (RECENT_COUNT, HEARD_COUNT, EVENT_COUNT, BLOCKED_COUNT)
-    for i, (recent, heard_count, event_count, blocked) in enumerate(meta[:, columns].tolist()):
-        words = texts[i][: 2 + recent]
-        if blocked:
-            words += names[arrays.blocked[slots[i], :blocked]].tolist()
-        records.append(
-            head[i * width : (i + 1) * width]
-            + events[i * event_width : i * event_width + 8 * event_count]
-            + heard[i * heard_width : i * heard_width + 4 * heard_count]
-            + "\n".join(words).encode()
+class ListenerColumns(NamedTuple):
+    """What the records of some listeners need, a row for each and no wider than the longest."""
+
+    meta: NDArray[np.int64]
+    events: NDArray[np.int64]
+    heard: NDArray[np.uint32]
+    names: NDArray[np.int32]  # ids of market, last track and recent tracks
+    blocked: NDArray[np.int32]
+
+    @classmethod
+    def copy(cls, arrays: ListenerArrays, slots: NDArray[np.int32]) -> ListenerColumns:
+        """The rows of `slots` as they are now."""
+        meta = arrays.meta[slots]
+        recent, heard, events, blocked = (
+            int(meta[:, column].max(initial=0))
+            for column in (RECENT_COUNT, HEARD_COUNT, EVENT_COUNT, BLOCKED_COUNT)
         )
-    return records
+        names = np.empty((len(slots), 2 + recent), np.int32)
+        names[:, :2] = meta[:, (MARKET, LAST_TRACK)]
+        names[:, 2:] = arrays.recent[slots, :recent]
+        return cls(
+            meta,
+            arrays.events[slots, :events],
+            arrays.heard[slots, :heard],
+            names,
+            arrays.blocked[slots, :blocked],
+        )
+
+    def part(self, start: int, end: int) -> ListenerColumns:
+        """Some of the rows, not copied."""
+        return ListenerColumns._make(column[start:end] for column in self)
+
+    def encode(self, names: NDArray[np.object_]) -> list[bytes]:
+        """A record for each row. `names` is by id."""
+        meta = self.meta
+        heads = np.empty(len(meta), _HEAD_TYPE)
+        heads["version"] = _VERSION
+        for field, column in _HEAD_COLUMNS:
+            heads[field] = meta[:, column]
+        head, width = heads.tobytes(), _HEAD.size
+        events, heard = self.events.tobytes(), self.heard.tobytes()
+        event_width, heard_width = 8 * self.events.shape[1], 4 * self.heard.shape[1]
+        texts = names[self.names].tolist()
+        records = []
+        counts = meta[:, (RECENT_COUNT, HEARD_COUNT, EVENT_COUNT, BLOCKED_COUNT)].tolist()
+        for i, (recent, heard_count, event_count, blocked) in enumerate(counts):
+            words = texts[i][: 2 + recent]
+            if blocked:
+                words += names[self.blocked[i, :blocked]].tolist()
+            records.append(
+                head[i * width : (i + 1) * width]
+                + events[i * event_width : i * event_width + 8 * event_count]
+                + heard[i * heard_width : i * heard_width + 4 * heard_count]
+                + "\n".join(words).encode()
+            )
+        return records
 
 
 def decode_listener(value: bytes) -> ListenerRecord:

@@ -40,7 +40,7 @@ from models.recommend.listener_memory import (
     snapshot,
     unblock,
 )
-from models.recommend.listener_records import decode_listener, encode_listeners
+from models.recommend.listener_records import ListenerColumns, decode_listener
 from models.recommend.outgoing import Outbox
 from models.recommend.plays import Learned, event_hashes, hash64, is_early
 from models.recommend.vocabulary import Vocabulary, hash32
@@ -74,6 +74,7 @@ class ListenerState:
         self._evicted: dict[str, None] = {}
         self._outbox = Outbox(vocabulary)
         self._batch = 0
+        self._saving: ListenerColumns | None = None
         self._world = vocabulary.id(WORLD)
         vocabulary.register(self)
 
@@ -175,20 +176,28 @@ class ListenerState:
     def change_slices(self) -> Iterator[Records]:
         """Drain evicted listeners, then changed ones, used longest ago first.
 
-        In that order a reader of the last record per key restores the order of eviction too. All
-        slices are to be taken before anything is learned.
+        In that order a reader of the last record per key restores the order of eviction too. The
+        records are as of this call, whatever is learned until they are taken; take all of them
+        before the next call.
         """
         known = self._slots
-        yield [(user.encode(), None) for user in self._evicted if user not in known]
+        gone: Records = [(user.encode(), None) for user in self._evicted if user not in known]
         self._evicted = {}
-        arrays, users = self.arrays, self._users
+        arrays = self.arrays
         dirty = take_dirty(arrays.links, arrays.dirty, int(arrays.counters[DIRTY]))
         arrays.counters[DIRTY] = 0
-        for start in range(0, len(dirty), SLICE_RECORDS):
-            slots = dirty[start : start + SLICE_RECORDS]
-            keys = [users[slot].encode() for slot in slots.tolist()]
-            values = encode_listeners(arrays, slots, self.vocabulary.objects)
-            yield [*zip(keys, values, strict=True)]
+        users = [self._users[slot] for slot in dirty.tolist()]
+        self._saving = ListenerColumns.copy(arrays, dirty)
+        return chain([gone], self._encoded(users, self._saving))
+
+    def _encoded(self, users: list[str], columns: ListenerColumns) -> Iterator[Records]:
+        for start in range(0, len(users), SLICE_RECORDS):
+            end = start + SLICE_RECORDS
+            keys = [user.encode() for user in users[start:end]]
+            yield [
+                *zip(keys, columns.part(start, end).encode(self.vocabulary.objects), strict=True)
+            ]
+        self._saving = None
 
     def restore(self, key: bytes, value: bytes | None) -> None:
         """Set one listener to a record of `changes`. Raises ValueError on bytes it cannot read."""
@@ -205,7 +214,7 @@ class ListenerState:
 
     def used_ids(self) -> list[NDArray[np.int32]]:
         """Every id this state holds, for the vocabulary's sweep."""
-        used, arrays = len(self._users), self.arrays
+        used, arrays, saving = len(self._users), self.arrays, self._saving
         blocking = np.flatnonzero(arrays.meta[:used, BLOCKED_COUNT])
         return [
             arrays.recent[:used],
@@ -214,6 +223,7 @@ class ListenerState:
             arrays.meta[:used, [MARKET, LAST_TRACK]].astype(np.int32),
             np.array([self._world], np.int32),
             *self._outbox.used_ids(),
+            *(() if saving is None else (saving.names, saving.blocked)),
         ]
 
     def _begin(self) -> None:

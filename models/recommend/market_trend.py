@@ -8,7 +8,6 @@ order of these sums at any moment; read at the market's newest minute they are d
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -25,7 +24,7 @@ from models.recommend.kernels.trending import (
 )
 from schemas.outputs import TrendWindow
 
-__all__ = ["MarketTrend", "TrackTrend"]
+__all__ = ["MarketTrend", "TrackTrend", "TrendColumns"]
 
 _FRACTIONS: Final = (
     np.exp2(np.arange(HOUR_HALF_LIFE) / HOUR_HALF_LIFE),
@@ -44,6 +43,26 @@ class TrackTrend(NamedTuple):
     hour: float
     day: float
     landmark: int
+
+
+class TrendColumns(NamedTuple):
+    """Some tracks of a market, a row for each."""
+
+    ids: NDArray[np.int32]
+    plays: NDArray[np.int64]
+    hour: NDArray[np.float64]
+    day: NDArray[np.float64]
+    landmark: int
+
+    def part(self, start: int, end: int) -> list[tuple[int, TrackTrend]]:
+        """Some of the rows: each track and its trend."""
+        columns = (self.ids, self.plays, self.hour, self.day)
+        return [
+            (track, TrackTrend(plays, hour, day, self.landmark))
+            for track, plays, hour, day in zip(
+                *(column[start:end].tolist() for column in columns), strict=True
+            )
+        ]
 
 
 class MarketTrend:
@@ -126,18 +145,18 @@ class MarketTrend:
         """Drop one track, if it is held. O(tracks): for restoring only."""
         self._keep(self.ids != track)
 
-    def take_changed(self, size: int) -> Iterator[list[tuple[int, TrackTrend]]]:
-        """Drain the tracks changed since the last call, at most `size` at a time."""
+    def take_changed(self) -> TrendColumns:
+        """Drain the tracks changed since the last call: a copy of what they are now."""
         arrays = self.arrays
         dirty = np.flatnonzero(arrays.dirty[: len(self)])
         arrays.dirty[dirty] = 0
-        columns = (arrays.ids, arrays.plays, arrays.hour, arrays.day)
-        for start in range(0, len(dirty), size):
-            part = [column[dirty[start : start + size]].tolist() for column in columns]
-            yield [
-                (track, TrackTrend(plays, hour, day, self.landmark))
-                for track, plays, hour, day in zip(*part, strict=True)
-            ]
+        return TrendColumns(
+            arrays.ids[dirty],
+            arrays.plays[dirty],
+            arrays.hour[dirty],
+            arrays.day[dirty],
+            self.landmark,
+        )
 
     def _move_landmark(self, landmark: int) -> None:
         used, back = len(self), self.landmark - landmark

@@ -11,32 +11,60 @@ Layout, little-endian:
 from __future__ import annotations
 
 import struct
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.recommend.kernels.rows import RowArrays
 
-__all__ = ["decode_neighbours", "encode_neighbours"]
+__all__ = ["NeighbourColumns", "decode_neighbours"]
 
 _VERSION: Final = 1
 _HEAD: Final = struct.Struct("<BHq")
 
 
-def encode_neighbours(
-    rows: RowArrays, slots: NDArray[np.int32], names: NDArray[np.object_]
-) -> list[bytes]:
-    """The records of many rows at once, in the order of `slots`. `names` is by id."""
-    weights, width = rows.weights[slots].tobytes(), 8 * rows.weights.shape[1]
-    texts = names[rows.ids[slots]].tolist()
-    plays = rows.plays[slots].tolist()
-    return [
-        _HEAD.pack(_VERSION, size, plays[i])
-        + weights[i * width : i * width + 8 * size]
-        + "\n".join(texts[i][:size]).encode()
-        for i, size in enumerate(rows.sizes[slots].tolist())
-    ]
+class NeighbourColumns(NamedTuple):
+    """What the records of some rows need, no wider than the longest row."""
+
+    owner: NDArray[np.int32]
+    plays: NDArray[np.int64]
+    sizes: NDArray[np.int32]
+    ids: NDArray[np.int32]
+    weights: NDArray[np.int64]
+
+    @classmethod
+    def copy(cls, rows: RowArrays, slots: NDArray[np.int32]) -> NeighbourColumns:
+        """The rows of `slots` as they are now."""
+        sizes = rows.sizes[slots]
+        width = int(sizes.max(initial=0))
+        return cls(
+            rows.owner[slots],
+            rows.plays[slots],
+            sizes,
+            rows.ids[slots, :width],
+            rows.weights[slots, :width],
+        )
+
+    def part(self, start: int, end: int) -> NeighbourColumns:
+        """Some of the rows, not copied."""
+        return NeighbourColumns._make(column[start:end] for column in self)
+
+    def encode(self, names: NDArray[np.object_]) -> list[tuple[bytes, bytes]]:
+        """Key and record of each row. `names` is by id."""
+        keys = names[self.owner].tolist()
+        weights, width = self.weights.tobytes(), 8 * self.weights.shape[1]
+        texts = names[self.ids].tolist()
+        plays = self.plays.tolist()
+        return [
+            (
+                keys[i].encode(),
+                _HEAD.pack(_VERSION, size, plays[i])
+                + weights[i * width : i * width + 8 * size]
+                + "\n".join(texts[i][:size]).encode(),
+            )
+            for i, size in enumerate(self.sizes.tolist())
+        ]
 
 
 def decode_neighbours(value: bytes) -> tuple[int, NDArray[np.int64], list[str]]:

@@ -35,7 +35,7 @@ from models.recommend.kernels.rows import (
     learn_rows,
 )
 from models.recommend.kernels.serving import RowSource
-from models.recommend.neighbour_records import decode_neighbours, encode_neighbours
+from models.recommend.neighbour_records import NeighbourColumns, decode_neighbours
 from models.recommend.vocabulary import NO_NAME, Vocabulary
 from schemas.frames import PairsFrame
 
@@ -69,6 +69,7 @@ class NeighbourState:
         self._slot_of = np.zeros(vocabulary.capacity, np.int32)
         self._evicted: dict[str, None] = {}
         self._unpublished: deque[int] = deque()
+        self._saving: NeighbourColumns | None = None
         vocabulary.register(self)
 
     def __len__(self) -> int:
@@ -109,6 +110,11 @@ class NeighbourState:
         slot = self._slot(track_id)
         return None if slot is None else self._columns(np.array([slot], np.int32), k)[0][1]
 
+    @property
+    def unpublished(self) -> int:
+        """How many rows wait to be published, at most."""
+        return len(self._unpublished)
+
     def drain_published(self, limit: int) -> list[tuple[str, RowColumns]]:
         """At most `limit` rows changed since they were last drained, the longest waiting first.
 
@@ -137,19 +143,23 @@ class NeighbourState:
     def change_slices(self) -> Iterator[Records]:
         """Drain evicted tracks, then changed ones, used longest ago first.
 
-        All slices are to be taken before anything is learned.
+        The records are as of this call, whatever is learned until they are taken; take all of them
+        before the next call.
         """
         places, find = self._places(), self.vocabulary.find
-        yield [(name.encode(), None) for name in self._evicted if not places[find(name)]]
+        gone: Records = [(name.encode(), None) for name in self._evicted if not places[find(name)]]
         self._evicted = {}
-        rows, names = self._rows, self.vocabulary.names
+        rows = self._rows
         dirty = take_dirty(rows.links, rows.dirty, int(rows.counters[DIRTY]))
         rows.counters[DIRTY] = 0
-        for start in range(0, len(dirty), SLICE_RECORDS):
-            slots = dirty[start : start + SLICE_RECORDS]
-            keys = [names[track].encode() for track in rows.owner[slots].tolist()]
-            values = encode_neighbours(rows, slots, self.vocabulary.objects)
-            yield [*zip(keys, values, strict=True)]
+        self._saving = NeighbourColumns.copy(rows, dirty)
+        return chain([gone], self._encoded(self._saving))
+
+    def _encoded(self, columns: NeighbourColumns) -> Iterator[Records]:
+        for start in range(0, len(columns.owner), SLICE_RECORDS):
+            part = columns.part(start, start + SLICE_RECORDS)
+            yield [*part.encode(self.vocabulary.objects)]
+        self._saving = None
 
     def restore(self, key: bytes, value: bytes | None) -> None:
         """Set one row to a record of `changes`. Raises ValueError on bytes it cannot read.
@@ -177,8 +187,9 @@ class NeighbourState:
 
     def used_ids(self) -> list[NDArray[np.int32]]:
         """Every id this state holds, for the vocabulary's sweep."""
-        used = int(self._rows.counters[USED])
-        return [self._rows.ids[:used], self._rows.owner[:used]]
+        used, saving = int(self._rows.counters[USED]), self._saving
+        kept = () if saving is None else (saving.ids, saving.owner)
+        return [self._rows.ids[:used], self._rows.owner[:used], *kept]
 
     def _places(self) -> NDArray[np.int32]:
         """Slot + 1 by track id, as long as the vocabulary."""

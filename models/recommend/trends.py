@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.recommend.changing import SLICE_RECORDS, Records
-from models.recommend.market_trend import MarketTrend, TrackTrend
+from models.recommend.market_trend import MarketTrend, TrackTrend, TrendColumns
 from models.recommend.vocabulary import Vocabulary
 from schemas.frames import TrendCountsFrame
 from schemas.outputs import TrendWindow
@@ -55,6 +55,7 @@ class TrendState:
         self._changed: dict[str, None] = {}
         self._unpublished: dict[str, None] = {}
         self._gone: dict[bytes, None] = {}
+        self._saving: list[TrendColumns] = []
         vocabulary.register(self)
 
     def __len__(self) -> int:
@@ -122,21 +123,30 @@ class TrendState:
     def change_slices(self) -> Iterator[Records]:
         """Drain what was evicted, then what changed, markets used longest ago first.
 
-        All slices are to be taken before anything is learned.
+        The records are as of this call, whatever is learned until they are taken; take all of them
+        before the next call.
         """
-        yield [(key, None) for key in self._gone if not self._holds(key)]
+        gone: Records = [(key, None) for key in self._gone if not self._holds(key)]
         self._gone = {}
-        changed, self._changed = self._changed, {}
+        changed = [(name, self._markets[name]) for name in self._changed]
+        self._changed = {}
+        self._saving = [market.take_changed() for _, market in changed]
+        heads = [(name.encode(), _MARKET.pack(_VERSION, market.newest)) for name, market in changed]
+        return chain([gone], self._encoded(heads, self._saving))
+
+    def _encoded(
+        self, heads: list[tuple[bytes, bytes]], columns: list[TrendColumns]
+    ) -> Iterator[Records]:
         names = self.vocabulary.names
-        for name in changed:
-            market = self._markets[name]
-            yield [(name.encode(), _MARKET.pack(_VERSION, market.newest))]
-            prefix = f"{name}\n".encode()
-            for trends in market.take_changed(SLICE_RECORDS):
+        for head, tracks in zip(heads, columns, strict=True):
+            yield [head]
+            prefix = head[0] + b"\n"
+            for start in range(0, len(tracks.ids), SLICE_RECORDS):
                 yield [
                     (prefix + names[track].encode(), _TRACK.pack(_VERSION, *trend))
-                    for track, trend in trends
+                    for track, trend in tracks.part(start, start + SLICE_RECORDS)
                 ]
+        self._saving = []
 
     def restore(self, key: bytes, value: bytes | None) -> None:
         """Set a market or a track to a record of `changes`. Raises ValueError on other bytes."""
@@ -159,7 +169,8 @@ class TrendState:
 
     def used_ids(self) -> list[NDArray[np.int32]]:
         """Every id this state holds, for the vocabulary's sweep."""
-        return [market.ids for market in self._markets.values()]
+        held = [market.ids for market in self._markets.values()]
+        return held + [columns.ids for columns in self._saving]
 
     def _use(self, name: str) -> MarketTrend:
         """The market, now the one used last; a new one may cost another its place."""

@@ -13,12 +13,15 @@ from typing import TYPE_CHECKING, Any, cast
 from segue.telemetry.health import Health
 from streams.batches import Batch
 from streams.gates import Gates, TopicPartition
+from streams.priority import Priority
 
 if TYPE_CHECKING:
     from streams.app import SegueApp
     from streams.tasks import TaskGroup
 
-__all__ = ["AgentFunction", "MemoryApp", "as_batch"]
+__all__ = ["BATCH_RECORDS", "AgentFunction", "MemoryApp", "as_batch"]
+
+BATCH_RECORDS = 50
 
 AgentFunction = Callable[[AsyncIterator[Batch]], AsyncIterator[dict[str, int]]]
 
@@ -39,6 +42,8 @@ class MemoryApp:
         self.agents: dict[str, AgentFunction] = {}
         self.concurrency: dict[str, int] = {}
         self.batches_at_once = 2
+        self.urgent_topics: set[str] = set()
+        self.priority = Priority(BATCH_RECORDS)
         self.seeks: list[tuple[str, int, int]] = []
         self.ends: dict[TopicPartition, int] = {}
         self.failure: Exception | None = None
@@ -48,8 +53,10 @@ class MemoryApp:
         """The same object under the product's type."""
         return cast("SegueApp", self)
 
-    def batches(self, topic: str) -> str:
+    def batches(self, topic: str, *, urgent: bool = False) -> str:
         """Return the topic: there is no stream."""
+        if urgent:
+            self.urgent_topics.add(topic)
         return topic
 
     def agent(

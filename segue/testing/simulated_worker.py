@@ -17,7 +17,7 @@ from aiokafka.errors import IllegalStateError
 from agents import register_all
 from agents.deps import Deps
 from segue.telemetry.health import Health
-from segue.testing.memory_app import AgentFunction, MemoryApp
+from segue.testing.memory_app import BATCH_RECORDS, AgentFunction, MemoryApp
 from segue.testing.memory_sink import MemorySink
 from streams.batches import Batch, Inbox
 from streams.gates import TopicPartition
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 __all__ = ["CURRENT", "SimulatedWorker", "task_of_worker"]
 
 CURRENT: ContextVar[SimulatedWorker | None] = ContextVar("worker", default=None)
-BATCH_RECORDS = 50
 WAYS_S = (0.0, 0.0, 0.3, 1.0)  # from the consumer to the queue; the long ones meet rebalances
 
 
@@ -174,6 +173,8 @@ class SimulatedWorker(MemoryApp):
                     self._world.note("lost on the way", self.name)
                     continue
                 for batch in self._inbox.add(tp, records, follows):
+                    if batch.topic in self.urgent_topics:
+                        self.priority.add(batch)
                     self._queues[batch.topic].put_nowait(batch)
 
     def _take(self) -> list[tuple[TopicPartition, list[Any], int]]:

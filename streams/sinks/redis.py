@@ -93,11 +93,12 @@ class RedisSink:
         metrics.REDIS_WRITE.observe(time.perf_counter() - started_s)
 
     async def verify(self, task: "PartitionTask[Any]") -> None:
-        """Write the whole partition again if Redis lost it. Cheap when it did not."""
+        """Write the whole partition again if Redis lost it; the task's lock must be free."""
         epoch = epoch_key(task.stage.name, task.partition)
         held = await self._retried(lambda: self._client.get(epoch), task)
         if held != EPOCH_COMPLETE.encode():
-            await self._rewrite(task, epoch)
+            async with task.lock:
+                await self._rewrite(task, epoch)
 
     async def read(self, keys: Sequence[str], task: "PartitionTask[Any]") -> list[bytes | None]:
         """Return the values of `keys`, None for each that is absent. Retries like `write`."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
+from collections.abc import Iterator
+from itertools import chain, pairwise
 from typing import Final
 
+from models.recommend.changing import Records
 from models.recommend.kernels.trending import DAY_HALF_LIFE, HOUR_HALF_LIFE
 from models.recommend.laws.driving import (
     Case,
@@ -119,6 +121,25 @@ def check_trends_continue_after_restore(case: Case) -> None:
                 names, scores = original.trending(market, "hour", 50)
                 other_names, other_scores = restored.trending(market, "hour", 50)
                 assert (other_names, other_scores.tolist()) == (names, scores.tolist())
+
+
+def check_records_are_as_of_their_call(case: Case) -> None:
+    """What changed is given out as it was when asked, though more is learned before it is taken."""
+    prompt, late = ((new_listeners(case), new_rows(case), new_trends(case)) for _ in range(2))
+    waiting: list[tuple[Iterator[Records], Records]] = []
+    for batch in [*batches(case.events, case.batch), ()]:
+        for listeners, rows, trends in (prompt, late):
+            learn(listeners, batch)
+            feed_rows(listeners, rows)
+            for frame in listeners.drain_trend_counts():
+                trends.learn(frame)
+        for slices, expected in waiting:
+            assert [*chain.from_iterable(slices)] == expected
+        waiting = [
+            (late[0].change_slices(), prompt[0].changes()),
+            (late[1].change_slices(), prompt[1].changes()),
+            (late[2].change_slices(), prompt[2].changes()),
+        ]
 
 
 def check_memory_is_bounded(case: Case) -> None:

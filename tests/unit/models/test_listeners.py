@@ -274,6 +274,23 @@ def test_the_listener_used_longest_ago_is_evicted_and_the_changelog_told() -> No
     assert [key for key, _ in changes] == [b"bob", b"ann", b"cid"]
 
 
+def test_names_outlive_their_listener_until_the_records_are_taken() -> None:
+    listeners = state(listeners_max=1)
+    listeners.learn([play("a")])
+    listeners.apply_feedback([said("block_track", "b")])
+    slices = listeners.change_slices()
+    listeners.learn([play("c", user_id="bob")])  # evicts ann, whose names nobody else uses
+    listeners.vocabulary.collect(listeners.used_ids())
+    listeners.learn([play("d", T0 + 1, user_id="bob"), play("e", T0 + 2, user_id="bob")])
+    restored = state()
+    for part in slices:
+        for key, value in part:
+            restored.restore(key, value)
+    snapshot = restored.snapshot("ann")
+    assert snapshot is not None
+    assert (snapshot.recent, snapshot.blocked, snapshot.last_track) == (["a"], ["b"], "a")
+
+
 def test_a_listener_evicted_within_a_batch_is_not_touched() -> None:
     listeners = state(listeners_max=1)
     learned = listeners.learn([play("a", user_id="ann"), play("a", user_id="bob")])
