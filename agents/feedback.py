@@ -1,5 +1,6 @@
 """Feedback: a blocked track leaves its listener's lists at once."""
 
+from collections import Counter
 from collections.abc import AsyncIterator
 
 from agents.deps import Deps
@@ -13,7 +14,7 @@ from segue.telemetry import metrics
 from streams.app import SegueApp
 from streams.intake import Intake, IntakeLimits
 from streams.tasks import TaskGroup
-from streams.transport import Batches
+from streams.transport import Polls
 
 __all__ = ["register"]
 
@@ -30,22 +31,20 @@ def register(
         limits=IntakeLimits(settings.partitions, settings.bad_window, settings.bad_share_max),
     )
 
-    @app.agent(
-        app.batches(FEEDBACK.topic(settings.topic_prefix), urgent=True),
-        name="feedback",
-        concurrency=app.batches_at_once,
-    )
-    async def feedback(batches: Batches) -> AsyncIterator[dict[str, int]]:
-        async for batch in batches:
-            outcomes: dict[str, int] = {}
-            async with listeners.unit(batch) as unit:
-                if unit is not None:
+    @app.agent(app.polls(FEEDBACK.topic(settings.topic_prefix), urgent=True), name="feedback")
+    async def feedback(polls: Polls) -> AsyncIterator[dict[str, int]]:
+        async for poll in polls:
+            outcomes: Counter[str] = Counter()
+            async with listeners.units(poll) as units:
+                done = []
+                for unit in units:
                     taken = intake.read(unit)
-                    learned = unit.state.apply_feedback(taken.events)
-                    await lists.write(unit, learned.touched)
-                    outcomes = learned.tally() | taken.tally()
+                    done.append((unit, taken, unit.state.apply_feedback(taken.events)))
+                await lists.write((unit, learned.touched) for unit, _, learned in done)
+                for _, taken, learned in done:
+                    outcomes.update(learned.tally() | taken.tally())
             for outcome, count in outcomes.items():
                 metrics.EVENTS.labels("feedback", outcome).inc(count)
-            if outcomes:
-                await pause_if_flooded(listeners, batch, intake, deps)
-            yield outcomes
+            for unit in units:
+                await pause_if_flooded(listeners, unit.batch, intake, deps)
+            yield dict(outcomes)

@@ -1,6 +1,6 @@
 """Listeners' lists: rows in, lists out. Used by every agent that changes what a listener gets."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from agents.deps import Deps
 from agents.versions import Versions
@@ -11,7 +11,7 @@ from models.recommend.rowcache import RowCache
 from schemas.outputs import decode_trending, encode_list
 from schemas.rediskeys import discover_key, next_key, similar_key, trend_key
 from segue.telemetry.logs import get_logger
-from streams.sinks.redis import Values
+from streams.sinks.redis import Values, Write
 from streams.task import PartitionTask
 from streams.tasks import TaskGroup
 from streams.unit import Unit
@@ -24,7 +24,7 @@ NEVER_S = float("-inf")
 
 
 class ListWriter:
-    """Makes and writes the lists of touched listeners: one script for the whole batch.
+    """Makes and writes the lists of touched listeners: one script for a whole poll.
 
     Idempotent by key and version: the same state at the same offset writes the same again.
     """
@@ -41,11 +41,18 @@ class ListWriter:
         self._versions = Versions(deps)
         self._trends_due_s = NEVER_S
 
-    async def write(self, unit: Unit[ListenerState], slots: Sequence[int]) -> None:
-        """Write both lists of each slot. Returns when Redis holds them; waits while it is away."""
-        if slots:
-            values = await self.make(unit.task, slots, unit.version_offset)
-            await self._deps.sink.write(unit.task, values)
+    async def write(self, touched: Iterable[tuple[Unit[ListenerState], Sequence[int]]]) -> None:
+        """Write both lists of each unit's slots.
+
+        Returns when Redis holds them; waits while it is away.
+        """
+        writes = [
+            Write(unit.task, await self.make(unit.task, slots, unit.version_offset))
+            for unit, slots in touched
+            if slots
+        ]
+        if writes:
+            await self._deps.sink.write(*writes)
 
     async def make(
         self, task: PartitionTask[ListenerState], slots: Sequence[int], offset: int

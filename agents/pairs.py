@@ -12,11 +12,11 @@ from schemas.outputs import encode_similar
 from schemas.rediskeys import similar_key
 from schemas.registry import NEIGHBOURS_CHANGELOG, PAIRS
 from streams.app import SegueApp
-from streams.sinks.redis import Values
+from streams.sinks.redis import Values, Write
 from streams.stage import Output
 from streams.task import PartitionTask
 from streams.tasks import TaskGroup
-from streams.transport import Batches
+from streams.transport import Polls
 
 __all__ = ["NeighboursStage", "register"]
 
@@ -65,7 +65,7 @@ class NeighboursStage:
             await self._deps.sink.verify(task)
         waiting = task.state.unpublished
         while waiting > 0 and (rows := task.state.drain_published(ROWS_AT_ONCE)):
-            await self._deps.sink.write(task, await self._values(task, rows))
+            await self._deps.sink.write(Write(task, await self._values(task, rows)))
             waiting -= len(rows)
             if complete:
                 await task.breathe()  # there may be thousands of rows
@@ -100,7 +100,7 @@ class NeighboursStage:
 def register(app: SegueApp, deps: Deps, neighbours: TaskGroup[NeighbourState]) -> None:
     """Register the agent `pairs`. Exactly once by the task's transaction; rows are versioned."""
 
-    @app.agent(app.batches(neighbours.stage.inputs[0]), name="pairs", concurrency=1)
-    async def pairs(batches: Batches) -> AsyncIterator[dict[str, int]]:
-        async for batch in batches:
-            yield await apply_frames(neighbours, batch, decode_pairs, agent="pairs", deps=deps)
+    @app.agent(app.polls(neighbours.stage.inputs[0]), name="pairs", concurrency=1)
+    async def pairs(polls: Polls) -> AsyncIterator[dict[str, int]]:
+        async for poll in polls:
+            yield await apply_frames(neighbours, poll, decode_pairs, agent="pairs", deps=deps)

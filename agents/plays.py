@@ -1,5 +1,6 @@
 """Plays: each one changes its listener, the pairs of its session, and at once the lists."""
 
+from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from time import time
 from typing import TypeVar
@@ -17,7 +18,7 @@ from streams.app import SegueApp
 from streams.batches import Batch
 from streams.intake import Intake, IntakeLimits
 from streams.tasks import TaskGroup
-from streams.transport import Batches
+from streams.transport import Polls
 
 __all__ = ["register"]
 
@@ -45,28 +46,27 @@ def register(
         limits=IntakeLimits(settings.partitions, settings.bad_window, settings.bad_share_max),
     )
 
-    @app.agent(
-        app.batches(PLAYS.topic(settings.topic_prefix), urgent=True),
-        name="plays",
-        concurrency=app.batches_at_once,
-    )
-    async def plays(batches: Batches) -> AsyncIterator[dict[str, int]]:
-        async for batch in batches:
-            outcomes: dict[str, int] = {}
-            async with listeners.unit(batch) as unit:
-                if unit is not None:
+    @app.agent(app.polls(PLAYS.topic(settings.topic_prefix), urgent=True), name="plays")
+    async def plays(polls: Polls) -> AsyncIterator[dict[str, int]]:
+        async for poll in polls:
+            outcomes: Counter[str] = Counter()
+            async with listeners.units(poll) as units:
+                done = []
+                for unit in units:
                     taken = intake.read(unit)
                     before = unit.state.tally
                     learned = unit.state.learn(taken.events, exempt=taken.exempt)
                     _count_hits(before, unit.state.tally)
-                    await lists.write(unit, learned.touched)
-                    outcomes = learned.tally() | taken.tally()
-                    _observe_latency(batch, taken.events)
+                    done.append((unit, taken, learned))
+                await lists.write((unit, learned.touched) for unit, _, learned in done)
+                for unit, taken, learned in done:
+                    outcomes.update(learned.tally() | taken.tally())
+                    _observe_latency(unit.batch, taken.events)
             for outcome, count in outcomes.items():
                 metrics.EVENTS.labels("plays", outcome).inc(count)
-            if outcomes:
-                await pause_if_flooded(listeners, batch, intake, deps)
-            yield outcomes
+            for unit in units:
+                await pause_if_flooded(listeners, unit.batch, intake, deps)
+            yield dict(outcomes)
 
 
 def _observe_latency(batch: Batch, plays: Sequence[PlayEvent]) -> None:

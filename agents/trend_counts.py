@@ -13,11 +13,11 @@ from schemas.outputs import TrendWindow, encode_trending
 from schemas.rediskeys import trend_key
 from schemas.registry import TREND_COUNTS, TRENDS_CHANGELOG
 from streams.app import SegueApp
-from streams.sinks.redis import Values
+from streams.sinks.redis import Values, Write
 from streams.stage import Output
 from streams.task import PartitionTask
 from streams.tasks import TaskGroup
-from streams.transport import Batches
+from streams.transport import Polls
 
 __all__ = ["TrendsStage", "register"]
 
@@ -59,7 +59,7 @@ class TrendsStage:
             await self._deps.sink.verify(task)
         markets = task.state.drain_dirty_markets()
         if markets:
-            await self._deps.sink.write(task, await self._values(task, markets))
+            await self._deps.sink.write(Write(task, await self._values(task, markets)))
 
     async def everything(self, task: PartitionTask[TrendState]) -> AsyncIterator[Values]:
         """Return all trends."""
@@ -92,9 +92,9 @@ def register(app: SegueApp, deps: Deps, vocabulary: Vocabulary) -> None:
     trends = TaskGroup(stage, app=app, settings=settings)
     app.groups.append(trends)
 
-    @app.agent(app.batches(stage.inputs[0]), name="trend-counts", concurrency=1)
-    async def trend_counts(batches: Batches) -> AsyncIterator[dict[str, int]]:
-        async for batch in batches:
+    @app.agent(app.polls(stage.inputs[0]), name="trend-counts", concurrency=1)
+    async def trend_counts(polls: Polls) -> AsyncIterator[dict[str, int]]:
+        async for poll in polls:
             yield await apply_frames(
-                trends, batch, decode_trend_counts, agent="trend-counts", deps=deps
+                trends, poll, decode_trend_counts, agent="trend-counts", deps=deps
             )

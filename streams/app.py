@@ -14,7 +14,6 @@ import faust
 from segue.config import Settings
 from segue.telemetry.health import Health
 from segue.telemetry.logs import get_logger
-from streams.batches import WAITING_MAX
 from streams.gates import Gates, TopicPartition
 from streams.priority import Priority
 from streams.tasks import TaskGroup, assigned_numbers
@@ -24,8 +23,7 @@ __all__ = ["SegueApp", "create_app"]
 
 logger = get_logger(__name__)
 
-BUFFERED_BATCHES = 65_536  # never reached: the inbox bounds what waits, by partition
-BATCHES_AT_ONCE_MAX = 16
+BUFFERED_POLLS = 65_536  # never reached: the inbox bounds what waits, by partition
 LAG_INTERVAL_S = 1.0
 
 
@@ -36,7 +34,6 @@ class SegueApp(faust.App):
     health: Health
     priority: Priority
     batch_records: int
-    batches_at_once: int
     urgent_topics: set[str]
     groups: list[TaskGroup[Any]]
     drain_timeout_s: float
@@ -74,8 +71,8 @@ class SegueApp(faust.App):
         """Wait until messages reach the agents: not before a rebalance is over."""
         await self.flow_control.acquire()
 
-    def batches(self, topic: str, *, urgent: bool = False) -> Any:
-        """Return the Faust topic whose messages are `Batch`es; `urgent` ones go before others."""
+    def polls(self, topic: str, *, urgent: bool = False) -> Any:
+        """Return the Faust topic whose messages are `Poll`s; `urgent` ones go before others."""
         if urgent:
             self.urgent_topics.add(topic)
         return self.topic(topic, schema=BatchSchema(), acks=False, internal=False)
@@ -134,7 +131,7 @@ def create_app(settings: Settings, health: Health) -> SegueApp:
         broker_heartbeat_interval=settings.heartbeat_interval_s,
         consumer_auto_offset_reset="earliest",
         stream_wait_empty=False,
-        stream_buffer_maxsize=BUFFERED_BATCHES,
+        stream_buffer_maxsize=BUFFERED_POLLS,
         stream_publish_on_commit=False,
         agent_supervisor="mode.supervisors:CrashingSupervisor",
         web_enabled=False,
@@ -147,8 +144,6 @@ def create_app(settings: Settings, health: Health) -> SegueApp:
     app.batch_records = settings.batch_records
     app.priority = Priority(settings.batch_records)
     app.urgent_topics = set()
-    # Of different partitions, as one waits for Redis: a task's lock keeps its batches in order.
-    app.batches_at_once = min(BATCHES_AT_ONCE_MAX, WAITING_MAX * settings.partitions)
     app.drain_timeout_s = settings.drain_timeout_s
     app.groups = []
     health.not_ready("assigned")

@@ -1,21 +1,22 @@
-"""What was fetched and waits for an agent: a batch that waits grows.
+"""What was fetched and waits for an agent: a poll that waits grows.
 
-Small fetches would otherwise queue up as small batches, each with the price of a message and of a
-script in Redis. The records of a partition join the batch of that partition that still waits;
-once an agent takes it, the next records begin another. So what an agent takes is all there is, and
-nothing waits behind other partitions or other agents.
+Small fetches would otherwise queue up as small messages, each with the price of a message and of a
+script in Redis, and each partition would add another. So an agent takes a poll: a batch for each
+partition of its topic that has records. The records of a partition join its batch in the poll that
+still waits; once an agent takes it, the next records begin another. What an agent takes is all
+there is, and nothing waits behind other partitions or other agents.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
-__all__ = ["WAITING_MAX", "Batch", "Inbox"]
+__all__ = ["WAITING_MAX", "Batch", "Inbox", "Poll"]
 
 WAITING_MAX: Final = 2  # batches of a partition, before no more of it is fetched
 
 
-@dataclass(slots=True, eq=False, weakref_slot=True)
+@dataclass(slots=True)
 class Batch:
     """Consecutive records of one partition.
 
@@ -27,61 +28,85 @@ class Batch:
     partition: int
     records: list[Any]  # as unpacked: offset, timestamp (ms), key, value, headers
     follows: int
-    taken: bool = False
+    closed: bool = False  # nothing joins it any more
 
     @property
     def next_offset(self) -> int:
         """Return the offset after the last record."""
         return int(self.records[-1].offset) + 1
 
-    def take(self) -> list[Any]:
-        """Return the records; from now on the batch is as it is."""
+
+@dataclass(slots=True, eq=False, weakref_slot=True)
+class Poll:
+    """What waits of one topic: one batch for each of some partitions."""
+
+    batches: dict[int, Batch] = field(default_factory=dict)
+    taken: bool = False
+
+    @classmethod
+    def of(cls, *batches: Batch) -> "Poll":
+        """Return a poll of these batches, of different partitions."""
+        return cls({batch.partition: batch for batch in batches})
+
+    def take(self) -> list[Batch]:
+        """Return the batches by partition; from now on the poll is as it is."""
         self.taken = True
-        return self.records
+        return [self.batches[number] for number in sorted(self.batches)]
 
 
 class Inbox:
-    """The batches of one worker that no agent has taken yet. Lives in the agents' event loop."""
+    """The polls of one worker that no agent has taken yet. Lives in the agents' event loop."""
 
     def __init__(self, batch_records: int) -> None:
         self._batch_records = batch_records
-        self._waiting: dict[tuple[str, int], list[Batch]] = {}
+        self._waiting: dict[str, list[Poll]] = {}
 
-    def add(self, tp: tuple[str, int], records: Sequence[Any], follows: int) -> Iterator[Batch]:
-        """Take in fetched records; yields the batches that are new and must be delivered.
+    def add(self, tp: tuple[str, int], records: Sequence[Any], follows: int) -> Iterator[Poll]:
+        """Take in fetched records; yields the polls that are new and must be delivered.
 
         A caller that stops iterating leaves the rest out, and the next fetch shows the gap.
         """
-        waiting = self._untaken(tp)
-        start = self._join(waiting[-1], records, follows) if waiting else 0
+        topic, partition = tp
+        polls = self._untaken(topic)
+        at = max((i for i, poll in enumerate(polls) if partition in poll.batches), default=-1)
+        start = self._join(polls[at].batches[partition], records, follows) if at >= 0 else 0
         while start < len(records):
             chunk = list(records[start : start + self._batch_records])
             begins = follows if start == 0 else int(records[start - 1].offset) + 1
-            batch = Batch(*tp, chunk, begins)
-            self._untaken(tp).append(batch)
-            yield batch
+            batch = Batch(topic, partition, chunk, begins)
             start += len(chunk)
+            at += 1
+            if at < len(polls):
+                polls[at].batches[partition] = batch
+                continue
+            polls.append(Poll.of(batch))
+            yield polls[at]
 
     def is_full(self, tp: tuple[str, int]) -> bool:
         """Whether enough of a partition waits."""
-        return len(self._untaken(tp)) >= WAITING_MAX
+        topic, partition = tp
+        waiting = [poll for poll in self._untaken(topic) if partition in poll.batches]
+        return len(waiting) >= WAITING_MAX
 
     def forget(self, tp: tuple[str, int]) -> None:
         """Let nothing join what waits: the consumer is sent elsewhere, or it may have been lost."""
-        self._waiting.pop(tp, None)
+        topic, partition = tp
+        for poll in self._untaken(topic):
+            if partition in poll.batches:
+                poll.batches[partition].closed = True
 
     def forget_all(self) -> None:
         """Let nothing join anything: all that waits was dropped."""
         self._waiting.clear()
 
-    def _untaken(self, tp: tuple[str, int]) -> list[Batch]:
-        waiting = [batch for batch in self._waiting.get(tp, ()) if not batch.taken]
-        self._waiting[tp] = waiting
+    def _untaken(self, topic: str) -> list[Poll]:
+        waiting = [poll for poll in self._waiting.get(topic, ()) if not poll.taken]
+        self._waiting[topic] = waiting
         return waiting
 
     def _join(self, last: Batch, records: Sequence[Any], follows: int) -> int:
         """Add to a batch what follows it without a gap and fits; returns how many records did."""
-        if follows != last.next_offset:
+        if last.closed or follows != last.next_offset:
             return 0
         room = self._batch_records - len(last.records)
         joined = records[: max(0, room)]

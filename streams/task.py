@@ -60,6 +60,8 @@ class PartitionTask(Generic[StateT]):
     _outputs: list[Output] = field(default_factory=list)
     _committed: dict[str, int] = field(default_factory=dict)
     _commit_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    # Versions must reach Redis in order. Taken before `lock`, which publishing may need.
+    _publish_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def begin(self, committed: dict[str, int]) -> None:
         """Stand at the committed offsets, with the state that belongs to them."""
@@ -93,23 +95,25 @@ class PartitionTask(Generic[StateT]):
         Raises what Kafka raises; the caller stops the worker, as start-up is the recovery.
         """
         async with self._commit_lock:
-            self.ensure_open()
-            await self.stage.publish(self, complete=True)  # most of it, beside the agents
-            await self.give_way()
-            async with self.lock:
+            async with self._publish_lock:
                 self.ensure_open()
-                if not self.dirty:
-                    return
-                await self.stage.publish(self, complete=True)
-                snapshot = self._take()
+                await self.stage.publish(self, complete=True)  # most of it, beside the agents
+                await self.give_way()
+                async with self.lock:
+                    self.ensure_open()
+                    if not self.dirty:
+                        return
+                    await self.stage.publish(self, complete=True)
+                    snapshot = self._take()
             started_s = time.perf_counter()
             await self._commit(snapshot)
             metrics.FLUSH.labels(self.stage.name).observe(time.perf_counter() - started_s)
 
     async def publish(self) -> None:
         """Let the stage write what waits for Redis. Raises `Fenced` when the task is closed."""
-        self.ensure_open()
-        await self.stage.publish(self, complete=False)
+        async with self._publish_lock:
+            self.ensure_open()
+            await self.stage.publish(self, complete=False)
 
     def _take(self) -> Snapshot:
         """Drain everything applied since the last snapshot; the lock is held."""

@@ -8,7 +8,7 @@ nothing was half done; everything else starts from the changelog.
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Generic
 
 from aiokafka import AIOKafkaProducer
@@ -18,7 +18,7 @@ from segue.config import Settings
 from segue.errors import Bug, Fenced, Misconfigured
 from segue.telemetry import metrics
 from segue.telemetry.logs import get_logger
-from streams.batches import Batch
+from streams.batches import Batch, Poll
 from streams.changelog import committed_offsets, restore
 from streams.gates import TopicPartition
 from streams.stage import Stage, StateT
@@ -58,48 +58,61 @@ class TaskGroup(Generic[StateT]):
     # ---------------------------------------------------------------- what agents use
 
     @asynccontextmanager
-    async def unit(self, batch: Batch) -> AsyncIterator[Unit[StateT] | None]:
-        """Apply one batch: yields None when the batch is not for us (any more).
+    async def units(self, poll: Poll) -> AsyncIterator[list[Unit[StateT]]]:
+        """Apply one poll: a unit for each batch that is for us and has new records.
 
-        Holds the task's lock. An exception inside leaves state half changed, so it stops the
-        worker, except `Fenced`: then the partition has another owner and the work is dropped.
+        Holds the tasks' locks. An exception inside leaves states half changed, so it stops the
+        worker, except `Fenced`: then a partition has another owner, as happens to all partitions
+        of a worker at once, and the work is dropped.
         """
         try:
-            async with self._unit(batch) as unit:
-                yield unit
+            async with AsyncExitStack() as locks:
+                begun = [await self._begin(batch, locks) for batch in poll.take()]
+                units = [unit for unit in begun if unit is not None]
+                try:
+                    yield units
+                    for unit in units:
+                        unit.task.ensure_open()
+                except Fenced:
+                    self._drop(units)
+                    return
+                except BaseException as error:
+                    self._drop(units)
+                    if isinstance(error, Exception):
+                        self._app.fail(error)
+                    raise
+                for unit in units:
+                    self._advance(unit)
         finally:
-            self._app.priority.done(batch)
+            self._app.priority.done(poll)
 
     @asynccontextmanager
-    async def _unit(self, batch: Batch) -> AsyncIterator[Unit[StateT] | None]:
+    async def unit(self, batch: Batch) -> AsyncIterator[Unit[StateT] | None]:
+        """Apply one batch, as `units` does: yields None when it is not for us (any more)."""
+        async with self.units(Poll.of(batch)) as units:
+            yield units[0] if units else None
+
+    async def _begin(self, batch: Batch, locks: AsyncExitStack) -> Unit[StateT] | None:
         task = self.tasks.get(batch.partition)
         if task is None:
-            batch.take()
-            yield None
-            return
-        async with task.lock:
-            records = await self._new_records(task, batch)
-            if not records:
-                yield None
-                return
-            unit = Unit(task, batch, records)
-            try:
-                yield unit
-                task.ensure_open()
-            except Fenced:
-                task.retired = True
-                logger.info("unit_dropped", stage=self.stage.name, partition=task.partition)
-                return
-            except BaseException as error:
-                task.retired = True
-                task.opened = False
-                if isinstance(error, Exception):
-                    self._app.fail(error)
-                raise
-            task.advance(batch.topic, batch.next_offset, unit.outputs, len(records))
-            self._app.health.beat(self.stage.name)
+            return None
+        await locks.enter_async_context(task.lock)
+        records = await self._new_records(task, batch)
+        return Unit(task, batch, records) if records else None
+
+    def _advance(self, unit: Unit[StateT]) -> None:
+        task, batch = unit.task, unit.batch
+        task.advance(batch.topic, batch.next_offset, unit.outputs, len(unit.records))
+        self._app.health.beat(self.stage.name)
         if task.pending_records >= self._settings.flush_records:
             task.due.set()
+
+    def _drop(self, units: list[Unit[StateT]]) -> None:
+        """Let go of tasks whose state is half changed: it must neither be committed nor kept."""
+        for unit in units:
+            unit.task.retired = True
+            unit.task.opened = False
+            logger.info("unit_dropped", stage=self.stage.name, partition=unit.partition)
 
     def open_tasks(self) -> list[PartitionTask[StateT]]:
         """Return the tasks that take batches now."""
@@ -120,7 +133,7 @@ class TaskGroup(Generic[StateT]):
 
     async def _new_records(self, task: PartitionTask[StateT], batch: Batch) -> list[object]:
         """Return the records at or after the task's position, having healed a gap."""
-        records = batch.take()
+        records = batch.records
         if not task.opened or batch.topic in task.paused_topics:
             return []
         position = task.position[batch.topic]

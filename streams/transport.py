@@ -1,7 +1,7 @@
-"""Faust's Kafka transport, one message per chunk of a partition's records.
+"""Faust's Kafka transport, one message for all that was fetched of a topic.
 
 Faust spends about 200 us of CPU on each Kafka message whatever it holds. This subclass of its
-aiokafka driver hands an agent a `Batch`: up to `batch_records` records of one partition, which
+aiokafka driver hands an agent a `Poll`: up to `batch_records` records of each partition, which
 grows as long as it waits. The scheme `segue+kafka://` chooses it. It also reads committed records
 only, assigns partitions by range (equal numbers of co-partitioned topics land on one worker), and
 leaves committing to the partition tasks: topics are declared with `acks=False`, so Faust never
@@ -22,12 +22,12 @@ from faust.transport.drivers import TRANSPORTS
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage, StreamT
 
-from streams.batches import Batch, Inbox
+from streams.batches import Inbox, Poll
 
 if TYPE_CHECKING:
     from streams.app import SegueApp
 
-__all__ = ["SCHEME", "BatchSchema", "BatchTransport", "Batches", "register_transport"]
+__all__ = ["SCHEME", "BatchSchema", "BatchTransport", "Polls", "register_transport"]
 
 SCHEME = "segue+kafka"
 # A partition that opens while a fetch is pending is first asked for by the next fetch.
@@ -36,19 +36,19 @@ CLOSED_WAIT_S = 0.02
 FETCH_MAX_WAIT_MS = 100
 PACE_MAX_S = 0.005
 
-Batches = StreamT[Any]
-"""What an agent iterates: each item is a `Batch`."""
+Polls = StreamT[Any]
+"""What an agent iterates: each item is a `Poll`."""
 
 
 class BatchSchema(faust.Schema[Any, Any]):
     """Hands the message's own value through: decoding is ours, not Faust's."""
 
     def loads_key(self, app: Any, message: Any, **_: Any) -> None:
-        """Return no key: a batch has one for each record."""
+        """Return no key: a poll has one for each record."""
         return
 
     def loads_value(self, app: Any, message: Any, **_: Any) -> Any:
-        """Return the batch as it is."""
+        """Return the poll as it is."""
         return message.value
 
 
@@ -137,7 +137,7 @@ class _ConsumerThread(driver.AIOKafkaConsumerThread):
 
 
 class BatchConsumer(driver.Consumer):
-    """Consumer that delivers one message per chunk of records."""
+    """Consumer that delivers one message for all that waits of a topic."""
 
     app: "SegueApp"
     _thread: _ConsumerThread
@@ -216,10 +216,10 @@ class BatchConsumer(driver.Consumer):
         for tp, (records, follows) in (drained or {}).items():
             if not (self.flow_active and self.app.flow_control.is_active()):
                 return  # a rebalance; delivering would wait. What is left out shows as a gap
-            for batch in self._inbox.add(tp, records, follows):
+            for poll in self._inbox.add(tp, records, follows):
                 if tp.topic in self.app.urgent_topics:
-                    self.app.priority.add(batch)
-                await self.callback(self._to_batch_message(tp, batch))
+                    self.app.priority.add(poll)
+                await self.callback(self._to_poll_message(tp, poll))
 
     def _ask(self, timeout: float) -> asyncio.Task[Any]:
         asked: asyncio.Task[Any] = asyncio.create_task(self._wait_next_records(timeout))
@@ -236,8 +236,9 @@ class BatchConsumer(driver.Consumer):
         self._thread.pace_s = min(worked_s - self._worked_s, PACE_MAX_S)
         self._worked_s = worked_s
 
-    def _to_batch_message(self, tp: TP, batch: Batch) -> ConsumerMessage:
-        last = batch.records[-1]
+    def _to_poll_message(self, tp: TP, poll: Poll) -> ConsumerMessage:
+        """Make a message that Faust takes for the one record that began the poll."""
+        last = poll.batches[tp.partition].records[-1]
         return ConsumerMessage(
             tp.topic,
             tp.partition,
@@ -246,7 +247,7 @@ class BatchConsumer(driver.Consumer):
             last.timestamp_type,
             [],
             None,
-            batch,  # type: ignore[arg-type]  # bytes for Faust; BatchSchema passes it through
+            poll,  # type: ignore[arg-type]  # bytes for Faust; BatchSchema passes it through
             None,
             0,
             0,

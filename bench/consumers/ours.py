@@ -22,7 +22,7 @@ from segue.worker import run_app
 from streams.app import SegueApp
 from streams.batches import Batch
 from streams.intake import Intake, IntakeLimits
-from streams.transport import Batches
+from streams.transport import Polls
 from streams.unit import Unit
 
 
@@ -41,13 +41,14 @@ def main() -> None:
     take = {"decode": _decoding, "intake": _intake}[mode](settings.partitions)
 
     def register(app: SegueApp) -> None:
-        @app.agent(app.batches(topic), name="consume", concurrency=1)
-        async def consume(batches: Batches) -> AsyncIterator[int]:
-            async for batch in batches:
-                meter.add(take(batch))
+        @app.agent(app.polls(topic), name="consume", concurrency=1)
+        async def consume(polls: Polls) -> AsyncIterator[int]:
+            async for poll in polls:
+                count = sum(map(take, poll.take()))
+                meter.add(count)
                 if meter.done:
                     os.kill(os.getpid(), signal.SIGTERM)
-                yield len(batch.records)
+                yield count
 
     asyncio.run(run_app(settings, Health(), register))
 
@@ -56,7 +57,7 @@ def _decoding(_: int) -> Callable[[Batch], int]:
     decode = EventDecoder(PlayEvent).decode
 
     def take(batch: Batch) -> int:
-        for record in batch.take():
+        for record in batch.records:
             assert not isinstance(decode(record.value), Rejected)
         return len(batch.records)
 
@@ -72,7 +73,7 @@ def _intake(partitions: int) -> Callable[[Batch], int]:
     )
 
     def take(batch: Batch) -> int:
-        unit: Unit[Any] = Unit(cast(Any, None), batch, batch.take())  # there is no state here
+        unit: Unit[Any] = Unit(cast(Any, None), batch, batch.records)  # there is no state here
         return len(intake.read(unit).events)
 
     return take

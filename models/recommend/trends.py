@@ -18,7 +18,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from models.recommend.changing import SLICE_RECORDS, Records
+from models.recommend.changing import Records
 from models.recommend.market_trend import MarketTrend, TrackTrend, TrendColumns
 from models.recommend.vocabulary import Vocabulary
 from schemas.frames import TrendCountsFrame
@@ -27,6 +27,7 @@ from schemas.outputs import TrendWindow
 __all__ = ["TrendState"]
 
 _VERSION: Final = 1
+_SLICE_RECORDS: Final = 200  # they are small
 _MARKET: Final = struct.Struct("<Bq")
 _TRACK: Final = struct.Struct("<Bqddq")
 
@@ -141,10 +142,10 @@ class TrendState:
         for head, tracks in zip(heads, columns, strict=True):
             yield [head]
             prefix = head[0] + b"\n"
-            for start in range(0, len(tracks.ids), SLICE_RECORDS):
+            for start in range(0, len(tracks.ids), _SLICE_RECORDS):
                 yield [
                     (prefix + names[track].encode(), _TRACK.pack(_VERSION, *trend))
-                    for track, trend in tracks.part(start, start + SLICE_RECORDS)
+                    for track, trend in tracks.part(start, start + _SLICE_RECORDS)
                 ]
         self._saving = []
 

@@ -27,7 +27,7 @@ from streams.sinks.redis import Values
 from streams.stage import Output
 from streams.task import PartitionTask
 from streams.tasks import TaskGroup
-from streams.transport import Batches
+from streams.transport import Polls
 
 __all__ = ["CountState", "register_counting"]
 
@@ -121,22 +121,22 @@ def register_counting(app: SegueApp, settings: Settings) -> None:
         limits=IntakeLimits(settings.partitions, settings.bad_window, settings.bad_share_max),
     )
 
-    @app.agent(app.batches(plays), name="count-plays")
-    async def count_plays(batches: Batches) -> AsyncIterator[Any]:
-        async for batch in batches:
-            async with first.unit(batch) as unit:
-                if unit is not None:
+    @app.agent(app.polls(plays), name="count-plays")
+    async def count_plays(polls: Polls) -> AsyncIterator[Any]:
+        async for poll in polls:
+            async with first.units(poll) as units:
+                for unit in units:
                     for play in intake.read(unit).events:
                         unit.state.add(play.user_id)
                         unit.state.sent[play.track_id] += 1
-            yield len(batch.records)
+            yield len(units)
 
-    @app.agent(app.batches(pairs), name="count-pairs")
-    async def count_pairs(batches: Batches) -> AsyncIterator[Any]:
-        async for batch in batches:
-            async with second.unit(batch) as unit:
-                if unit is not None:
+    @app.agent(app.polls(pairs), name="count-pairs")
+    async def count_pairs(polls: Polls) -> AsyncIterator[Any]:
+        async for poll in polls:
+            async with second.units(poll) as units:
+                for unit in units:
                     for record in unit.records:
                         for track, count in orjson.loads(record.value).items():
                             unit.state.add(track, count)
-            yield len(batch.records)
+            yield len(units)

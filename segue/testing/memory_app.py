@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from segue.telemetry.health import Health
-from streams.batches import Batch
+from streams.batches import Batch, Poll
 from streams.gates import Gates, TopicPartition
 from streams.priority import Priority
 
@@ -23,7 +23,7 @@ __all__ = ["BATCH_RECORDS", "AgentFunction", "MemoryApp", "as_batch"]
 
 BATCH_RECORDS = 50
 
-AgentFunction = Callable[[AsyncIterator[Batch]], AsyncIterator[dict[str, int]]]
+AgentFunction = Callable[[AsyncIterator[Poll]], AsyncIterator[dict[str, int]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +40,6 @@ class MemoryApp:
         self.health = health or Health()
         self.groups: list[TaskGroup[Any]] = []
         self.agents: dict[str, AgentFunction] = {}
-        self.concurrency: dict[str, int] = {}
-        self.batches_at_once = 2
         self.urgent_topics: set[str] = set()
         self.priority = Priority(BATCH_RECORDS)
         self.seeks: list[tuple[str, int, int]] = []
@@ -53,17 +51,14 @@ class MemoryApp:
         """The same object under the product's type."""
         return cast("SegueApp", self)
 
-    def batches(self, topic: str, *, urgent: bool = False) -> str:
+    def polls(self, topic: str, *, urgent: bool = False) -> str:
         """Return the topic: there is no stream."""
         if urgent:
             self.urgent_topics.add(topic)
         return topic
 
-    def agent(
-        self, topic: str, *, concurrency: int, **_: Any
-    ) -> Callable[[AgentFunction], AgentFunction]:
-        """Keep the function that is decorated, and how many of it read the topic."""
-        self.concurrency[topic] = concurrency
+    def agent(self, topic: str, **_: Any) -> Callable[[AgentFunction], AgentFunction]:
+        """Keep the function that is decorated."""
 
         def keep(function: AgentFunction) -> AgentFunction:
             assert topic not in self.agents, f"two agents read {topic}"

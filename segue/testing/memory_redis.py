@@ -17,7 +17,7 @@ __all__ = ["MemoryRedis"]
 
 
 class _Script(Protocol):
-    def __call__(self, *, keys: Sequence[str], args: Sequence[Any]) -> Awaitable[int]: ...
+    def __call__(self, *, keys: Sequence[str], args: Sequence[Any]) -> Awaitable[Any]: ...
 
 
 async def _at_once(_: str) -> None:
@@ -63,8 +63,17 @@ class MemoryRedis:
         await self._reach("redis-set")
         return sum(self.data.pop(key, None) is not None for key in keys)
 
-    async def _write(self, *, keys: Sequence[str], args: Sequence[Any]) -> int:
+    async def _write(self, *, keys: Sequence[str], args: Sequence[Any]) -> list[int]:
         await self._reach("redis-write")
+        answers = []
+        while keys:
+            count = args[0]
+            answers.append(self._write_part(keys[: 2 + count], args[1 : 4 + count]))
+            keys, args = keys[2 + count :], args[4 + count :]
+        await self.point("redis-written")
+        return answers
+
+    def _write_part(self, keys: Sequence[str], args: Sequence[Any]) -> int:
         wanted, version, ttl_s, *values = args
         epoch, newest, *names = keys
         if wanted and self.data.get(epoch) != _raw(wanted):
@@ -74,7 +83,6 @@ class MemoryRedis:
         self._put(newest, _raw(version), None)
         for key, value in zip(names, map(_raw, values), strict=True):
             self._put(key, value, ttl_s)
-        await self.point("redis-written")
         return 0
 
     async def _swap(self, *, keys: Sequence[str], args: Sequence[Any]) -> int:

@@ -19,7 +19,7 @@ from agents.deps import Deps
 from segue.telemetry.health import Health
 from segue.testing.memory_app import BATCH_RECORDS, AgentFunction, MemoryApp
 from segue.testing.memory_sink import MemorySink
-from streams.batches import Batch, Inbox
+from streams.batches import Inbox, Poll
 from streams.gates import TopicPartition
 from streams.tasks import assigned_numbers
 
@@ -55,7 +55,7 @@ class SimulatedWorker(MemoryApp):
         register_all(self.as_segue_app, deps)
         self._inbox = Inbox(BATCH_RECORDS)
         self._flow = asyncio.Event()
-        self._queues: dict[str, asyncio.Queue[Batch]] = {
+        self._queues: dict[str, asyncio.Queue[Poll]] = {
             topic: asyncio.Queue() for topic in self.agents
         }
 
@@ -63,8 +63,7 @@ class SimulatedWorker(MemoryApp):
         """Begin to fetch, and to run the agents."""
         self.spawn(self._fetch_for_ever())
         for topic, agent in self.agents.items():
-            for _ in range(self.concurrency[topic]):
-                self.spawn(self._drive(topic, agent))
+            self.spawn(self._drive(topic, agent))
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Run something as part of this process: it ends when the process is killed."""
@@ -154,7 +153,7 @@ class SimulatedWorker(MemoryApp):
             for outcome, count in outcomes.items():
                 self._world.outcomes[outcome] += count
 
-    async def _queued(self, topic: str) -> AsyncIterator[Batch]:
+    async def _queued(self, topic: str) -> AsyncIterator[Poll]:
         while True:
             yield await self._queues[topic].get()
 
@@ -172,10 +171,10 @@ class SimulatedWorker(MemoryApp):
                 if late or not self._flow.is_set():
                     self._world.note("lost on the way", self.name)
                     continue
-                for batch in self._inbox.add(tp, records, follows):
-                    if batch.topic in self.urgent_topics:
-                        self.priority.add(batch)
-                    self._queues[batch.topic].put_nowait(batch)
+                for poll in self._inbox.add(tp, records, follows):
+                    if tp.topic in self.urgent_topics:
+                        self.priority.add(poll)
+                    self._queues[tp.topic].put_nowait(poll)
 
     def _take(self) -> list[tuple[TopicPartition, list[Any], int]]:
         """Take records of all open partitions, noting in the same step what they follow."""

@@ -1,4 +1,4 @@
-"""Writes lists, rows and trends to Redis: one script for a batch, older versions refused.
+"""Writes lists, rows and trends to Redis: one script for a poll, older versions refused.
 
 Values follow from state, so a repeated write is harmless. The values of a partition are written by
 its owner alone and in order, so one key for each partition, with the newest version written, is
@@ -12,8 +12,8 @@ import asyncio
 import contextlib
 import secrets
 import time
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
@@ -27,7 +27,7 @@ from segue.telemetry.logs import get_logger
 if TYPE_CHECKING:
     from streams.task import PartitionTask
 
-__all__ = ["RedisSink", "Values"]
+__all__ = ["RedisSink", "Values", "Write"]
 
 logger = get_logger(__name__)
 
@@ -37,15 +37,28 @@ NEEDED_WAIT_S = 5.0
 LOST = -1
 REFUSED = -2
 
-# KEYS: epoch key, newest key, then the keys. ARGV: wanted epoch ("" for any), version, seconds to
-# live, then the values. Returns 0, or why nothing was written.
+# For each partition, KEYS: epoch key, newest key, then the keys; ARGV: how many keys, wanted epoch
+# ("" for any), version, seconds to live, then the values. Returns 0 for each partition, or why
+# nothing of it was written.
 WRITE_SCRIPT = f"""
-if ARGV[1] ~= '' and redis.call('GET', KEYS[1]) ~= ARGV[1] then return {LOST} end
-local newest = redis.call('GET', KEYS[2])
-if newest and newest > ARGV[2] then return {REFUSED} end
-redis.call('SET', KEYS[2], ARGV[2])
-for i = 3, #KEYS do redis.call('SET', KEYS[i], ARGV[i + 1], 'EX', ARGV[3]) end
-return 0
+local answers = {{}}
+local k, a = 0, 0
+while k < #KEYS do
+  local count = tonumber(ARGV[a + 1])
+  local wanted, version, ttl = ARGV[a + 2], ARGV[a + 3], ARGV[a + 4]
+  local newest = redis.call('GET', KEYS[k + 2])
+  if wanted ~= '' and redis.call('GET', KEYS[k + 1]) ~= wanted then
+    answers[#answers + 1] = {LOST}
+  elseif newest and newest > version then
+    answers[#answers + 1] = {REFUSED}
+  else
+    redis.call('SET', KEYS[k + 2], version)
+    for i = 1, count do redis.call('SET', KEYS[k + 2 + i], ARGV[a + 4 + i], 'EX', ttl) end
+    answers[#answers + 1] = 0
+  end
+  k, a = k + 2 + count, a + 4 + count
+end
+return answers
 """
 SWAP_SCRIPT = """
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
@@ -68,6 +81,13 @@ class Values:
         self.ttl_s = ttl_s
 
 
+class Write(NamedTuple):
+    """Values that follow from the state of a task."""
+
+    task: "PartitionTask[Any]"
+    values: Values
+
+
 class RedisSink:
     """Versioned, bounded-lifetime writes with retry. One for a worker; safe to share."""
 
@@ -78,23 +98,24 @@ class RedisSink:
         self._write = client.register_script(WRITE_SCRIPT)
         self._swap = client.register_script(SWAP_SCRIPT)
 
-    async def write(self, task: "PartitionTask[Any]", *groups: Values) -> None:
-        """Write values that follow from `task`'s state. Returns when Redis holds them.
+    async def write(self, *writes: "Write") -> None:
+        """Write values that follow from the states of tasks. Returns when Redis holds them.
 
-        Retries as long as Redis is away; raises `Fenced` if the task is closed meanwhile.
+        A few scripts whatever the number of tasks. Retries as long as Redis is away; raises
+        `Fenced` if one of the tasks is closed meanwhile.
         """
         started_s = time.perf_counter()
-        epoch = epoch_key(task.stage.name, task.partition)
-        for values in groups:
-            for start in range(0, len(values.items), CHUNK_KEYS):
-                chunk = values.items[start : start + CHUNK_KEYS]
-                while not await self._put(task, epoch, EPOCH_COMPLETE, values, chunk):
-                    await self._rewrite(task, epoch)
+        for parts in _portions(writes):
+            lost = await self._put(parts, EPOCH_COMPLETE)
+            while lost:
+                for task, _ in lost:
+                    await self._rewrite(task, _epoch(task))
+                lost = await self._put(lost, EPOCH_COMPLETE)
         metrics.REDIS_WRITE.observe(time.perf_counter() - started_s)
 
     async def verify(self, task: "PartitionTask[Any]") -> None:
         """Write the whole partition again if Redis lost it; the task's lock must be free."""
-        epoch = epoch_key(task.stage.name, task.partition)
+        epoch = _epoch(task)
         held = await self._retried(lambda: self._client.get(epoch), task)
         if held != EPOCH_COMPLETE.encode():
             async with task.lock:
@@ -126,10 +147,9 @@ class RedisSink:
         await self._wait_for(task)
         keys_count = 0
         async for values in task.stage.everything(task):
-            for start in range(0, len(values.items), CHUNK_KEYS):
-                chunk = values.items[start : start + CHUNK_KEYS]
-                await self._put(task, epoch, "", values, chunk)
-                keys_count += len(chunk)
+            for parts in _portions([Write(task, values)]):
+                await self._put(parts, "")
+            keys_count += len(values.items)
         # If Redis lost its data once more meanwhile, the mark is gone and the caller comes back.
         await self._retried(lambda: self._swap(keys=[epoch], args=[mark, EPOCH_COMPLETE]), task)
         logger.info(
@@ -151,37 +171,35 @@ class RedisSink:
                 return
             await asyncio.sleep(RETRY_FIRST_S)
 
-    async def _put(
-        self,
-        task: "PartitionTask[Any]",
-        epoch: str,
-        wanted: str,
-        values: Values,
-        chunk: Sequence[tuple[str, bytes]],
-    ) -> bool:
-        """Write a chunk; False if the epoch was not the wanted one, and nothing was written."""
-        # What is written again is as of the last commit, so older than what was given out since.
-        task.newest_written = max(task.newest_written, values.version)
-        keys = [epoch, newest_key(task.stage.name, task.partition), *(key for key, _ in chunk)]
-        args: list[str | int | bytes] = [
-            wanted,
-            task.newest_written,
-            values.ttl_s,
-            *(value for _, value in chunk),
-        ]
-        answer = int(await self._retried(lambda: self._write(keys=keys, args=args), task))
-        if answer == LOST:
-            return False
-        outcome = "refused" if answer == REFUSED else "written"
-        metrics.REDIS_KEYS.labels(values.kind, outcome).inc(len(chunk))
-        return True
+    async def _put(self, parts: Sequence["Write"], wanted: str) -> list["Write"]:
+        """Write parts; returns those whose epoch was not the wanted one: nothing of them was."""
+        keys: list[str] = []
+        args: list[str | int | bytes] = []
+        for task, values in parts:
+            # What is written again is as of the last commit, so older than what was given out.
+            task.newest_written = max(task.newest_written, values.version)
+            keys += (_epoch(task), newest_key(task.stage.name, task.partition))
+            keys += (key for key, _ in values.items)
+            args += (len(values.items), wanted, task.newest_written, values.ttl_s)
+            args += (value for _, value in values.items)
+        tasks = [task for task, _ in parts]
+        answers = await self._retried(lambda: self._write(keys=keys, args=args), *tasks)
+        lost = []
+        for part, answer in zip(parts, answers, strict=True):
+            if answer == LOST:
+                lost.append(part)
+            else:
+                outcome = "refused" if answer == REFUSED else "written"
+                metrics.REDIS_KEYS.labels(part.values.kind, outcome).inc(len(part.values.items))
+        return lost
 
-    async def _retried(self, call: Callable[[], Any], task: "PartitionTask[Any]") -> Any:
+    async def _retried(self, call: Callable[[], Any], *tasks: "PartitionTask[Any]") -> Any:
         """Call until Redis answers, with growing pauses; the stream stands still meanwhile."""
         pause_s = RETRY_FIRST_S
         away = False
         while True:
-            task.ensure_open()
+            for task in tasks:
+                task.ensure_open()
             try:
                 async with asyncio.timeout(self._settings.redis_timeout_s):
                     answer = await call()
@@ -190,7 +208,8 @@ class RedisSink:
                     logger.warning("redis_away", error=repr(error))
                     self._health.not_ready("redis")
                 away = True
-                self._health.beat(task.stage.name)  # waiting, not stuck: a restart would not help
+                for task in tasks:  # waiting, not stuck: a restart would not help
+                    self._health.beat(task.stage.name)
                 metrics.REDIS_RETRIES.inc()
                 await asyncio.sleep(pause_s)
                 pause_s = min(2 * pause_s, self._settings.redis_retry_max_s)
@@ -199,3 +218,24 @@ class RedisSink:
                     logger.info("redis_back")
                     self._health.ready("redis")
                 return answer
+
+
+def _epoch(task: "PartitionTask[Any]") -> str:
+    return epoch_key(task.stage.name, task.partition)
+
+
+def _portions(writes: Sequence[Write]) -> Iterator[list[Write]]:
+    """Cut writes into what one script may hold."""
+    portion: list[Write] = []
+    room = CHUNK_KEYS
+    for task, values in writes:
+        items = values.items
+        while items:
+            part = Values(values.kind, values.version, items[:room], ttl_s=values.ttl_s)
+            portion.append(Write(task, part))
+            items, room = items[room:], room - len(part.items)
+            if room == 0:
+                yield portion
+                portion, room = [], CHUNK_KEYS
+    if portion:
+        yield portion

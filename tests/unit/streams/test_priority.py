@@ -7,14 +7,14 @@ from collections.abc import AsyncIterator
 import pytest
 
 from streams import priority as module
-from streams.batches import Batch
+from streams.batches import Batch, Poll
 from streams.priority import Priority
 
 LIMIT = 3
 
 
-def batch_of(records: int) -> Batch:
-    return Batch("plays", 0, [object()] * records, 0)
+def poll_of(records: int) -> Poll:
+    return Poll.of(Batch("plays", 0, [object()] * records, 0))
 
 
 @pytest.fixture
@@ -27,11 +27,11 @@ async def turns(count: int = 5) -> None:
         await asyncio.sleep(0)
 
 
-async def test_background_waits_until_the_last_urgent_batch_is_done(
+async def test_background_waits_until_the_last_urgent_poll_is_done(
     priority: Priority, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "PATIENCE_S", 60)
-    first, second = batch_of(1), batch_of(1)
+    first, second = poll_of(1), poll_of(1)
     priority.add(first)
     priority.add(second)
     waiting = asyncio.create_task(priority.give_way())
@@ -49,10 +49,10 @@ async def test_one_step_at_a_time(priority: Priority) -> None:
         for _ in range(3):
             await priority.give_way()
             steps.append(name)
-            if len(steps) == 2:  # a batch comes between two steps that were both waiting
+            if len(steps) == 2:  # a poll comes between two steps that were both waiting
                 priority.add(urgent)
 
-    urgent = batch_of(1)
+    urgent = poll_of(1)
     running = [asyncio.create_task(background(name)) for name in "ab"]
     await turns()
     assert steps == ["a", "b"]
@@ -63,7 +63,7 @@ async def test_one_step_at_a_time(priority: Priority) -> None:
 
 async def test_patience_ends(priority: Priority, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "PATIENCE_S", 0.01)
-    urgent = batch_of(1)
+    urgent = poll_of(1)
     priority.add(urgent)
     await asyncio.wait_for(priority.give_way(), 5)
 
@@ -72,14 +72,14 @@ async def test_a_worker_that_is_behind_holds_nothing_back(
     priority: Priority, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "PATIENCE_S", 60)
-    full, following = batch_of(LIMIT), batch_of(1)
+    full, following = poll_of(LIMIT), poll_of(1)
     priority.add(full)
     priority.add(following)
     priority.done(full)
     await asyncio.wait_for(priority.give_way(), 5)
 
 
-async def test_a_batch_that_was_dropped_holds_up_nobody(priority: Priority) -> None:
-    priority.add(batch_of(1))
+async def test_a_poll_that_was_dropped_holds_up_nobody(priority: Priority) -> None:
+    priority.add(poll_of(1))
     gc.collect()
     await asyncio.wait_for(priority.give_way(), 5)

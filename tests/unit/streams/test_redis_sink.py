@@ -21,7 +21,7 @@ from segue.testing.memory_app import MemoryApp
 from segue.testing.memory_redis import MemoryRedis
 from segue.testing.memory_sink import MemorySink
 from segue.testing.memory_stage import TTL_S, MemoryStage, count_value, open_task
-from streams.sinks.redis import RedisSink, Values
+from streams.sinks.redis import RedisSink, Values, Write
 from streams.task import PartitionTask
 from streams.tasks import TaskGroup
 
@@ -54,7 +54,9 @@ class Bed:
         value = count_value(key, count, offset, epoch_ms=epoch_ms)
         version = format_version(epoch_ms, offset)
         self.task.newest_written = ""
-        await self.sink.write(self.task, Values("list", version, [(key, value)], ttl_s=TTL_S))
+        await self.sink.write(
+            Write(self.task, Values("list", version, [(key, value)], ttl_s=TTL_S))
+        )
 
 
 @pytest.fixture
@@ -135,7 +137,7 @@ async def test_values_live_for_their_time_and_each_write_renews_it(bed: Bed) -> 
 
 async def test_more_keys_than_a_script_takes_are_all_written(bed: Bed) -> None:
     items = [(f"k{n}", count_value("k", n, 1)) for n in range(1203)]
-    await bed.sink.write(bed.task, Values("list", format_version(1, 1), items, ttl_s=TTL_S))
+    await bed.sink.write(Write(bed.task, Values("list", format_version(1, 1), items, ttl_s=TTL_S)))
     assert await bed.sink.read([key for key, _ in items], bed.task) == [v for _, v in items]
 
 
@@ -153,7 +155,7 @@ async def test_double_refuses_and_takes_what_redis_does(bed: Bed) -> None:
             bed.task.newest_written = ""
             value = count_value(key, count, offset)
             version = format_version(1, offset)
-            await sink.write(bed.task, Values("list", version, [(key, value)], ttl_s=TTL_S))
+            await sink.write(Write(bed.task, Values("list", version, [(key, value)], ttl_s=TTL_S)))
     found = await bed.client.keys("*")
     keys = sorted(key.decode() for key in found if isinstance(key, bytes))
     assert keys == sorted(double.redis.data)
@@ -162,6 +164,31 @@ async def test_double_refuses_and_takes_what_redis_does(bed: Bed) -> None:
         assert (await bed.client.ttl(key) > 0) == (key in double.redis.ttl_s)
     for held in (True, False):
         assert (await double.take("a"), await bed.sink.take("a")) == (held, held)
+
+
+async def test_one_script_answers_for_each_partition(server: RedisNode) -> None:
+    """One is taken, one refused, one lost and written again: none in the place of another."""
+    async with new_client(server.port) as client:
+        bed = await new_bed(server, client)
+        group = TaskGroup(MemoryStage("more"), app=MemoryApp().as_segue_app, settings=SETTINGS)
+        tasks = [bed.task, *[await open_task(group, number) for number in range(2)]]
+        for task in tasks:
+            await bed.sink.verify(task)
+        await client.set(newest_key("more", 0), format_version(1, 99))
+        tasks[2].state.add("lost")
+        await client.delete(epoch_key("more", 1))
+        before = refused()
+        await bed.sink.write(
+            *(
+                Write(task, Values("list", format_version(1, 5), [(key, b"new")], ttl_s=TTL_S))
+                for task, key in zip(tasks, "abc", strict=True)
+            )
+        )
+        assert await client.mget("a", "b", "c", "count:lost") == [
+            *(b"new", None, b"new"),
+            count_value("lost", 1, 0),
+        ]
+        assert refused() == before + 1
 
 
 # ------------------------------------------------------------------ loss

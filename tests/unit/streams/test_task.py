@@ -1,5 +1,7 @@
 """One partition task: what a flush commits, and what it leaves for the next."""
 
+import asyncio
+
 import pytest
 from aiokafka.errors import ProducerFenced
 
@@ -111,6 +113,24 @@ async def test_redis_is_written_in_full_before_each_commit() -> None:
     await task.publish()
     await task.flush()
     assert task.stage.published == [False, True, True]  # once beside the agents, once alone
+
+
+async def test_one_at_a_time_publishes() -> None:
+    """Two at once could send versions out of order, and Redis would refuse the older one."""
+    task = await new_task(MemoryLog())
+    at_work: list[bool] = []
+    together: list[int] = []
+
+    async def publish(_: object, *, complete: bool) -> None:
+        at_work.append(complete)
+        together.append(len(at_work))
+        await asyncio.sleep(0)
+        at_work.pop()
+
+    task.stage.publish = publish  # type: ignore[method-assign, assignment]  # watches who comes
+    task.advance("in", 1, [], 1)
+    await asyncio.gather(task.publish(), task.flush(), task.publish())
+    assert together == [1, 1, 1, 1]
 
 
 async def test_records_are_packed_in_order_into_batches_below_the_limit() -> None:

@@ -1,7 +1,7 @@
 """Tasks of a stage over assignments: who is kept, who starts anew, and that no record is lost."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 import pytest
 from aiokafka.errors import ProducerFenced
@@ -10,6 +10,7 @@ from segue.errors import Bug, Fenced, Misconfigured
 from segue.testing import eventually
 from segue.testing.group_bed import GroupBed, counted_records
 from segue.testing.memory_app import as_batch
+from streams.batches import Poll
 from streams.gates import TopicPartition
 from streams.stage import Output
 from streams.tasks import assigned_numbers
@@ -88,6 +89,41 @@ async def test_fenced_unit_is_dropped_and_the_worker_goes_on(bed: GroupBed) -> N
     assert (task.position, task.retired) == ({"in": 0}, True)
     assert bed.app.failure is None
     assert task._outputs == []
+
+
+async def two_units(bed: GroupBed, act: Callable[[], None]) -> None:
+    """Apply a poll of two partitions, and act in the midst of it."""
+    batches = (as_batch("in", number, counted_records(0, 2)) for number in (1, 0))
+    async with bed.group.units(Poll.of(*batches)) as units:
+        assert [unit.partition for unit in units] == [0, 1]
+        for unit in units:
+            unit.state.add("half")
+        act()
+
+
+async def test_a_poll_moves_all_its_partitions(bed: GroupBed) -> None:
+    await bed.assign(1, (0, 1))
+    tasks = [await bed.opened(number) for number in (0, 1)]
+    await two_units(bed, lambda: None)
+    assert [task.position for task in tasks] == [{"in": 3}, {"in": 3}]
+
+
+async def test_a_poll_that_was_fenced_leaves_nothing_half_done(bed: GroupBed) -> None:
+    await bed.assign(1, (0, 1))
+    tasks = [await bed.opened(number) for number in (0, 1)]
+    await two_units(bed, lose_the_partition)
+    assert [(task.position, task.retired, task.opened) for task in tasks] == 2 * [
+        ({"in": 0}, True, False)
+    ]
+    assert (bed.app.failure, bed.log.committed) == (None, {})
+
+
+async def test_a_poll_skips_partitions_that_are_not_ours(bed: GroupBed) -> None:
+    await bed.assign(1, (0,))
+    await bed.opened()
+    batches = [as_batch("in", number, counted_records(0, 2)) for number in (0, 1)]
+    async with bed.group.units(Poll.of(*batches)) as units:
+        assert [unit.partition for unit in units] == [0]
 
 
 def lose_the_partition() -> None:
