@@ -9,8 +9,7 @@ from models.evaluate.prequential import Report
 
 __all__ = ["plot_report"]
 
-_TITLES: Final = {"new": "tracks new to the listener", "all": "any next track"}
-_LABELS: Final = {"segue": "segue", "popular": "most popular"}
+_TITLES: Final = {"new": "tracks new to the listener", "any": "any next track"}
 
 
 def plot_report(report: Report, path: Path, *, title: str) -> None:
@@ -20,9 +19,9 @@ def plot_report(report: Report, path: Path, *, title: str) -> None:
     figure = Figure(figsize=(9, 4), layout="constrained")
     for place, (question, heading) in enumerate(_TITLES.items(), start=1):
         axes = figure.add_subplot(1, 2, place)
-        for arm, label in _LABELS.items():
-            rates = [point.hr10[f"{question}.{arm}"] for point in report.points]
-            axes.plot([point.plays for point in report.points], rates, label=label)
+        for arm in report.scores:
+            rates = [point.hr10[arm][question] for point in report.points]
+            axes.plot([point.plays for point in report.points], rates, label=arm)
         axes.set_title(heading)
         axes.set_xlabel("plays")
         axes.set_ylabel("HR@10")

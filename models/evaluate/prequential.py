@@ -1,165 +1,195 @@
 """Test then learn: each play is looked up in the lists its listener would have had before it.
 
-Two questions, each beside what a list of the market's popular tracks would score:
+Two questions:
 
-- `new`: the track is new to the listener (not among the last 256 they heard); asked of `discover`.
-- `all`: any play, repeats included; asked of `next`.
+- `new`: the track is new to the listener, who never played it in this log; asked of `discover`.
+- `any`: any play, repeats included; asked of `next`.
 
-Only applied plays count: no duplicates, late ones or early skips. A listener's first play is asked
-of the popular list, which is what they would have been shown. Rows and trends learn what listeners
-did every `lag_plays` plays, as a worker learns it at its next flush; a listener's own context is
-never behind.
+and two arms: `default`, the lists as they are served but without product filters (the track just
+played may come again), and `popular`, the most popular tracks of the listener's market.
+
+Only applied plays are trials: no duplicates, late ones or early skips. All tracks compete; one that
+nobody played before is a miss. A listener's first play is asked of the popular list, which is what
+they would have been shown. A play is seen by others `lag_plays` plays later (give or take an
+eighth), as a worker learns it from the stages after its own; a listener's own context is never
+behind.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from random import Random
 from typing import Final
 
 from models.evaluate.scores import DEPTH, Score
-from models.recommend.pipeline import Pipeline
+from models.recommend.pipeline import Pipeline, Sent
 from models.recommend.recommender import ServedLists
 from schemas.events import PlayEvent
 from schemas.outputs import WORLD
 
-__all__ = ["Point", "Prequential", "Report"]
+__all__ = ["ARMS", "QUESTIONS", "Point", "Prequential", "Report", "Sample"]
 
+ARMS: Final = ("default", "popular")
+QUESTIONS: Final = ("new", "any")
 _APPLIED: Final = 0
+_STEPS: Final = 4  # of a lag
+
+Ranks = dict[str, dict[str, int | None]]
+"""Where a play stands in the list of each arm, by question; None: not in it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """Which plays are asked, by their number in the log: all from `start` on, or some of those."""
+
+    start: int = 0
+    chosen: frozenset[int] | None = None
+
+    @classmethod
+    def of(cls, plays: int, *, start: int, size: int, seed: int) -> Sample:
+        """`size` of the plays from `start` on, each as likely as another."""
+        numbers = range(start, plays)
+        return cls(start, frozenset(Random(seed).sample(numbers, min(size, len(numbers)))))
+
+    def __contains__(self, number: int) -> bool:
+        if self.chosen is None:
+            return number >= self.start
+        return number in self.chosen
 
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """HR@10 over the plays since the point before, by question and arm."""
+    """HR@10 over the trials since the point before, by arm and question."""
 
     plays: int
-    hr10: dict[str, float]
+    hr10: dict[str, dict[str, float]]
+
+
+Scores = dict[str, dict[str, Score]]
 
 
 @dataclass(slots=True)
 class Report:
-    """What came out: scores by `QUESTION.ARM`, and how they went."""
+    """What came out: scores by arm and question, and how they went."""
 
+    scores: Scores
     plays: int = 0
     outcomes: dict[str, int] = field(default_factory=dict)
-    scores: dict[str, Score] = field(
-        default_factory=lambda: {
-            f"{question}.{arm}": Score()
-            for question in ("new", "all")
-            for arm in ("segue", "popular")
-        }
-    )
     points: list[Point] = field(default_factory=list)
 
     def as_dict(self) -> dict[str, object]:
         """For JSON."""
         return {
             "plays": self.plays,
-            "outcomes": self.outcomes,
-            "scores": {
-                name: {"trials": score.trials, **score.rates} for name, score in self.scores.items()
+            "arms": {
+                arm: {name: {**score.rates, "count": score.trials} for name, score in asked.items()}
+                for arm, asked in self.scores.items()
             },
-            "points": [{"plays": point.plays, "hr10": point.hr10} for point in self.points],
+            "outcomes": self.outcomes,
+            "points": [{"plays": point.plays, "hr@10": point.hr10} for point in self.points],
         }
 
 
 class Prequential:
     """Runs plays through a pipeline and keeps score in `report`.
 
-    The first `warmup_plays` are learned but not asked. A point is noted every `point_plays`.
+    A point is noted every `point_plays`. Raises ValueError for lists too short to be scored and for
+    arms that are not in `ARMS`.
     """
 
     def __init__(
         self,
         pipeline: Pipeline,
         *,
+        arms: Sequence[str] = ARMS,
         lag_plays: int = 100,
-        warmup_plays: int = 0,
+        sample: Sample | None = None,
         point_plays: int = 10_000,
     ) -> None:
         if pipeline.recommender.list_length < DEPTH:
             raise ValueError(f"lists shorter than {DEPTH} cannot be scored")
+        if unknown := [arm for arm in arms if arm not in ARMS]:
+            raise ValueError(f"no such arm: {', '.join(unknown)}")
         self.pipeline = pipeline
-        self.report = Report()
-        self._lag_plays = lag_plays
-        self._warmup_plays = warmup_plays
+        self.report = Report({arm: {name: Score() for name in QUESTIONS} for arm in arms})
+        self._sample = sample or Sample()
+        self._step = max(1, lag_plays // _STEPS)
+        self._behind = max(0, lag_plays - self._step)
         self._point_plays = point_plays
-        self._since_propagated = 0
-        self._last = {name: score.copy() for name, score in self.report.scores.items()}
+        self._sent: deque[tuple[int, Sent]] = deque()
+        self._last = _copy(self.report.scores)
         self._places: dict[str, dict[str, int]] = {}
+        self._played: dict[str, set[str]] = {}
 
     def step(self, plays: Sequence[PlayEvent]) -> None:
         """Ask and learn some plays, in order. O(plays)."""
         start = 0
         while start < len(plays):
-            end = _end_of_run(plays, start, start + self._lag_plays - self._since_propagated)
+            done = self.report.plays
+            end = _end_of_run(plays, start, start + self._step - done % self._step)
             run = plays[start:end]
-            if self.report.plays >= self._warmup_plays:
-                self._ask_and_learn(run)
-            else:
-                self._learn(run)
-            self._since_propagated += len(run)
-            if self._since_propagated == self._lag_plays:
-                self.pipeline.propagate()
-                self._places = {}
-                self._since_propagated = 0
+            self._ask_and_learn(run)
             self._note(len(run))
+            if self.report.plays % self._step == 0:
+                self._pass_on()
             start = end
 
-    def _learn(self, run: Sequence[PlayEvent]) -> list[int]:
+    def _ask_and_learn(self, run: Sequence[PlayEvent]) -> None:
+        first, listeners = self.report.plays, self.pipeline.listeners
+        asked = [play for number, play in enumerate(run, first) if number in self._sample]
+        slots = [listeners.slot(play.user_id) for play in asked]
+        served = iter(self.pipeline.recommend([slot for slot in slots if slot is not None]))
+        answers = {
+            id(play): self._answer(play, None if slot is None else next(served))
+            for play, slot in zip(asked, slots, strict=True)
+        }
         learned, outcomes = self.pipeline.learn(run), self.report.outcomes
         for name, count in learned.tally().items():
             outcomes[name] = outcomes.get(name, 0) + count
-        codes: list[int] = learned.outcomes.tolist()
-        return codes
-
-    def _ask_and_learn(self, run: Sequence[PlayEvent]) -> None:
-        listeners = self.pipeline.listeners
-        slots = [listeners.slot(play.user_id) for play in run]
-        known = [slot for slot in slots if slot is not None]
-        served = iter(self.pipeline.recommend(known))
-        answers = [
-            self._answer(play, slot, None if slot is None else next(served))
-            for play, slot in zip(run, slots, strict=True)
-        ]
-        for outcome, ranks in zip(self._learn(run), answers, strict=True):
+        for play, outcome in zip(run, learned.outcomes.tolist(), strict=True):
             if outcome == _APPLIED:
-                for name, rank in ranks.items():
-                    self.report.scores[name].add(rank)
+                self._score(answers.get(id(play), {}))
+                self._played.setdefault(play.user_id, set()).add(play.track_id)
 
-    def _answer(
-        self, play: PlayEvent, slot: int | None, served: ServedLists | None
-    ) -> dict[str, int | None]:
+    def _score(self, ranks: Ranks) -> None:
+        for arm, asked in ranks.items():
+            for question, rank in asked.items():
+                self.report.scores[arm][question].add(rank)
+
+    def _answer(self, play: PlayEvent, served: ServedLists | None) -> Ranks:
         """Where the play stands in each list that is asked about it."""
-        track = play.track_id
-        is_new = slot is None or not self.pipeline.listeners.has_heard(slot, track)
-        popular = self._popular_rank(play)
-        answers = {"all.popular": popular}
-        answers["all.segue"] = popular if served is None else _rank(served.next[0], track)
-        if is_new:
-            answers["new.popular"] = self._without_heard(play, slot, popular)
-            answers["new.segue"] = popular if served is None else _rank(served.discover[0], track)
-        return answers
+        track, played = play.track_id, self._played.get(play.user_id, set())
+        popular: dict[str, int | None] = {"any": self._popular_rank(play)}
+        found = dict(popular) if served is None else {"any": _rank(served.next[0], track)}
+        if track not in played:
+            popular["new"] = self._popular_rank(play, but=played)
+            found["new"] = popular["new"] if served is None else _rank(served.discover[0], track)
+        ranks = {"default": found, "popular": popular}
+        return {arm: ranks[arm] for arm in self.report.scores}
 
-    def _popular_list(self, play: PlayEvent) -> tuple[str, list[str]]:
+    def _popular_rank(self, play: PlayEvent, but: set[str] | None = None) -> int | None:
+        """The rank among the popular tracks of a play's market, `but` some taken out."""
         popular = self.pipeline.popular
         market = play.market if play.market in popular else WORLD
-        return market or WORLD, popular.get(market or WORLD, [])
-
-    def _popular_rank(self, play: PlayEvent) -> int | None:
-        market, names = self._popular_list(play)
-        places = self._places.get(market)
+        names = popular.get(market or WORLD, [])
+        places = self._places.get(market or WORLD)
         if places is None:
-            places = self._places[market] = {name: place for place, name in enumerate(names)}
-        return places.get(play.track_id)
+            places = {name: place for place, name in enumerate(names)}
+            self._places[market or WORLD] = places
+        place = places.get(play.track_id)
+        if place is None or not but:
+            return place
+        return place - sum(name in but for name in names[:place])
 
-    def _without_heard(self, play: PlayEvent, slot: int | None, rank: int | None) -> int | None:
-        """The rank once the tracks that the listener has heard are taken out."""
-        if slot is None or rank is None:
-            return rank
-        before = self._popular_list(play)[1][:rank]
-        heard = self.pipeline.listeners.has_heard
-        return rank - sum(heard(slot, name) for name in before)
+    def _pass_on(self) -> None:
+        """Let the stages behind learn what was sent long enough ago."""
+        now = self.report.plays
+        self._sent.append((now + self._behind, self.pipeline.drain()))
+        while self._sent and self._sent[0][0] <= now:
+            self.pipeline.apply(self._sent.popleft()[1])
+            self._places = {}
 
     def _note(self, count: int) -> None:
         report = self.report
@@ -167,10 +197,18 @@ class Prequential:
         report.plays += count
         if report.plays // self._point_plays == before // self._point_plays:
             return
-        scores = report.scores
-        hr10 = {name: (score - self._last[name]).rates["hr10"] for name, score in scores.items()}
+        hr10 = {
+            arm: {name: (score - self._last[arm][name]).rates["hr@10"] for name, score in asked}
+            for arm, asked in ((arm, scores.items()) for arm, scores in report.scores.items())
+        }
         report.points.append(Point(report.plays, hr10))
-        self._last = {name: score.copy() for name, score in scores.items()}
+        self._last = _copy(report.scores)
+
+
+def _copy(scores: Scores) -> Scores:
+    return {
+        arm: {name: score.copy() for name, score in asked.items()} for arm, asked in scores.items()
+    }
 
 
 def _rank(names: list[str], track: str) -> int | None:

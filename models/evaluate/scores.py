@@ -1,8 +1,9 @@
-"""Hit rates and reciprocal ranks, added up over trials."""
+"""Hit rates, reciprocal ranks and discounted gains, added up over trials."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import log2
 from typing import Final
 
 __all__ = ["DEPTH", "Score"]
@@ -19,6 +20,7 @@ class Score:
     hits10: int = 0
     hits20: int = 0
     reciprocals: float = 0.0
+    gains: float = 0.0
 
     def add(self, rank: int | None) -> None:
         """Count a trial; `rank` is from 0, None if the play was not in the list."""
@@ -28,6 +30,7 @@ class Score:
         self.hits10 += rank < 10
         self.hits20 += 1
         self.reciprocals += 1 / (rank + 1)
+        self.gains += 1 / log2(rank + 2)
 
     def __sub__(self, earlier: Score) -> Score:
         """The trials since an earlier copy."""
@@ -36,25 +39,30 @@ class Score:
             self.hits10 - earlier.hits10,
             self.hits20 - earlier.hits20,
             self.reciprocals - earlier.reciprocals,
+            self.gains - earlier.gains,
         )
 
     def copy(self) -> Score:
         """These sums as they are now."""
-        return Score(self.trials, self.hits10, self.hits20, self.reciprocals)
+        return Score(self.trials, self.hits10, self.hits20, self.reciprocals, self.gains)
 
     @property
     def rates(self) -> dict[str, float]:
-        """HR@10, HR@20 and MRR@20; zeros without trials.
+        """HR, MRR and NDCG at their depths; zeros without trials.
+
+        A trial has one relevant track, so the ideal gain is 1 and NDCG is the mean gain (Järvelin
+        and Kekäläinen, "Cumulated gain-based evaluation of IR techniques", 2002).
 
         >>> score = Score()
-        >>> for rank in (0, 14, None, 3):
+        >>> for rank in (0, 14, None, 2):
         ...     score.add(rank)
         >>> score.rates
-        {'hr10': 0.5, 'hr20': 0.75, 'mrr20': 0.3291...}
+        {'hr@10': 0.5, 'hr@20': 0.75, 'mrr@20': 0.35, 'ndcg@20': 0.4375}
         """
         trials = max(self.trials, 1)
         return {
-            "hr10": self.hits10 / trials,
-            "hr20": self.hits20 / trials,
-            "mrr20": self.reciprocals / trials,
+            "hr@10": self.hits10 / trials,
+            "hr@20": self.hits20 / trials,
+            "mrr@20": self.reciprocals / trials,
+            "ndcg@20": self.gains / trials,
         }

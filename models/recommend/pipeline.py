@@ -7,6 +7,7 @@ learns of its neighbours' plays after a flush, this learns when `propagate` is c
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from models.recommend.listener_memory import ListenerLimits
 from models.recommend.listeners import ListenerState
@@ -16,9 +17,17 @@ from models.recommend.recommender import TRENDING_MAX, Recommender, ServedLists
 from models.recommend.trends import TrendState
 from models.recommend.vocabulary import Vocabulary
 from schemas.events import PlayEvent
+from schemas.frames import PairsFrame, TrendCountsFrame
 from schemas.outputs import TrendWindow
 
-__all__ = ["Pipeline"]
+__all__ = ["Pipeline", "Sent"]
+
+
+class Sent(NamedTuple):
+    """What stage A sends to the stages behind it."""
+
+    pairs: list[PairsFrame]
+    trend_counts: list[TrendCountsFrame]
 
 
 class Pipeline:
@@ -38,12 +47,15 @@ class Pipeline:
         list_length: int = 20,
         tracks_max: int = 100_000,
         trend_window: TrendWindow = "day",
+        filtered: bool = True,
     ) -> None:
         self.vocabulary = Vocabulary()
         self.listeners = ListenerState(self.vocabulary, limits)
         self.neighbours = NeighbourState(self.vocabulary, tracks_max)
         self.trends = TrendState(self.vocabulary, tracks_per_market_max=tracks_max)
-        self.recommender = Recommender(self.vocabulary, self.neighbours, list_length=list_length)
+        self.recommender = Recommender(
+            self.vocabulary, self.neighbours, list_length=list_length, filtered=filtered
+        )
         self.popular: dict[str, list[str]] = {}
         """The trending tracks of each market as of the last `propagate`."""
         self._trend_window: TrendWindow = trend_window
@@ -54,9 +66,18 @@ class Pipeline:
 
     def propagate(self) -> None:
         """Stages B and C: rows and trends learn what stage A sent since the last call."""
-        for pairs in self.listeners.drain_pairs(lambda _: 0).values():
+        self.apply(self.drain())
+
+    def drain(self) -> Sent:
+        """What stage A sent since the last call, to be applied now or later, in order."""
+        pairs = [*self.listeners.drain_pairs(lambda _: 0).values()]
+        return Sent(pairs, self.listeners.drain_trend_counts())
+
+    def apply(self, sent: Sent) -> None:
+        """Let stages B and C learn what was drained."""
+        for pairs in sent.pairs:
             self.neighbours.learn(pairs)
-        for counts in self.listeners.drain_trend_counts():
+        for counts in sent.trend_counts:
             self.trends.learn(counts)
         for market in self.trends.drain_dirty_markets():
             names, scores = self.trends.trending(market, self._trend_window, TRENDING_MAX)

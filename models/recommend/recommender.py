@@ -64,12 +64,16 @@ class Recommender:
     """Makes lists for listeners of any state that shares its vocabulary.
 
     Knows trends by `set_trending`; rows come from `rows`: the cache of a worker, or a
-    `NeighbourState` of the same process.
+    `NeighbourState` of the same process. Not `filtered`, lists may hold the track just played: for
+    evaluation.
     """
 
-    def __init__(self, vocabulary: Vocabulary, rows: Rows, *, list_length: int = 20) -> None:
+    def __init__(
+        self, vocabulary: Vocabulary, rows: Rows, *, list_length: int = 20, filtered: bool = True
+    ) -> None:
         if list_length < 1:
             raise ValueError("list_length is at least 1")
+        self._rules = ServingRules(CONTEXT_USED, DECAY, filtered)
         self.vocabulary = vocabulary
         self.rows = rows
         self.list_length = list_length
@@ -137,7 +141,7 @@ class Recommender:
             (which, np.array(markets, np.int32), self.vocabulary.hash32),
             self.rows.source,
             self._popular,
-            ServingRules(CONTEXT_USED, DECAY),
+            self._rules,
             out,
         )
         columns = self._list_columns(out)

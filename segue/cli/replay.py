@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 import orjson
@@ -21,52 +22,101 @@ if TYPE_CHECKING:
     from models.evaluate.prequential import Report
     from models.recommend.pipeline import Pipeline
 
-_QUESTIONS = {"new": "next track, new to the listener", "all": "next track, repeats included"}
-_ARMS = {"segue": "segue", "popular": "most popular"}
+_QUESTIONS = {"new": "next track, new to the listener", "any": "next track, repeats included"}
+_ARMS = ("default", "popular")
 _BATCH_ROWS = 1_000
 _LIST_LENGTH_MIN = 20
 
-COUNT = click.IntRange(min=0)
 FILE = click.Path(path_type=Path)
+
+
+class _Arms(click.ParamType):
+    """Names of arms, joined by commas."""
+
+    name = "arms"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, ...]:
+        """Return the names, each once."""
+        names = tuple(dict.fromkeys(name.strip() for name in str(value).split(",")))
+        if unknown := [name for name in names if name not in _ARMS]:
+            self.fail(f"no arm is called {unknown[0]!r}; there are {', '.join(_ARMS)}", param, ctx)
+        return names
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What the options say about the evaluation."""
+
+    arms: tuple[str, ...]
+    lag_plays: int
+    warmup: float
+    evaluate: int | None
+    seed: int
 
 
 @click.command()
 @click.argument("file", type=FILE)
 @click.option(
+    "--arms",
+    type=_Arms(),
+    default=",".join(_ARMS),
+    show_default=True,
+    help="What to score: default (the lists as shipped), popular.",
+)
+@click.option(
     "--lag",
     "lag_plays",
-    type=click.IntRange(min=1),
+    type=click.IntRange(min=0),
     default=100,
     show_default=True,
-    help="Rows and trends learn what listeners did every so many plays.",
+    help="Plays after which others' lists know of a play.",
 )
 @click.option(
     "--warmup",
-    "warmup_plays",
-    type=COUNT,
-    default=0,
+    type=click.FloatRange(min=0, max=1, max_open=True),
+    default=0.1,
     show_default=True,
-    help="Plays at the start that are learned but not scored.",
+    help="Share of the log, at its start, that is learned but not scored.",
 )
+@click.option(
+    "--evaluate",
+    type=click.IntRange(min=1),
+    help="Score so many plays, drawn from those after the warm-up, instead of all of them.",
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="Of the draw of --evaluate.")
 @click.option("--json", "json_path", type=FILE, help="Write the scores to this file.")
 @click.option("--plot", "plot_path", type=FILE, help="Draw HR@10 over the log to this PNG.")
-def replay(
-    file: Path, lag_plays: int, warmup_plays: int, json_path: Path | None, plot_path: Path | None
+def replay(  # noqa: PLR0913  # one argument per option
+    file: Path,
+    arms: tuple[str, ...],
+    lag_plays: int,
+    warmup: float,
+    evaluate: int | None,
+    seed: int,
+    json_path: Path | None,
+    plot_path: Path | None,
 ) -> None:
     """Test, then learn: look up each play of FILE in the lists made before it.
 
     FILE is Parquet or CSV with columns user, item, ts; optional are session, weight, artist,
-    market, event_id, played_ms and duration_ms. The models are those of the workers; Kafka and
-    Redis are not used. Rows that cannot be plays are counted and shown; then the exit code is 1.
+    market, event_id, played_ms and duration_ms. The models are those of the workers, without
+    product filters; Kafka and Redis are not used. Rows that cannot be plays are counted and shown;
+    then the exit code is 1.
     """
     for option, path in (("--json", json_path), ("--plot", plot_path)):
         if path is not None and not path.parent.is_dir():
             raise Misconfigured(f"{option}: there is no folder {path.parent}", setting=option)
     console, bad = Console(stderr=True), BadRows()
-    report = _run(file, bad, console, lag_plays=lag_plays, warmup_plays=warmup_plays)
-    Console().print(_table(report, file.name))
+    clock_s = SystemClock().monotonic_s
+    started_s = clock_s()
+    report = _run(file, bad, console, _Asked(arms, lag_plays, warmup, evaluate, seed))
+    seconds = clock_s() - started_s
+    Console().print(_table(report, f"{file.name}: {report.plays:,} plays in {seconds:,.0f} s"))
     if json_path is not None:
-        json_path.write_bytes(orjson.dumps(report.as_dict(), option=orjson.OPT_INDENT_2) + b"\n")
+        found = {"seconds": round(seconds, 3)} | report.as_dict()
+        json_path.write_bytes(orjson.dumps(found, option=orjson.OPT_INDENT_2) + b"\n")
     if plot_path is not None:
         _plot(report, plot_path, file.name)
     for line in bad.lines():
@@ -77,11 +127,9 @@ def replay(
         )
 
 
-def _run(
-    file: Path, bad: BadRows, console: Console, *, lag_plays: int, warmup_plays: int
-) -> Report:
+def _run(file: Path, bad: BadRows, console: Console, asked: _Asked) -> Report:
     # Compiled code takes a second to load: not before it is wanted.
-    from models.evaluate.prequential import Prequential
+    from models.evaluate.prequential import Prequential, Sample
     from models.recommend import warm
 
     settings = load_settings()
@@ -89,10 +137,14 @@ def _run(
         log = open_log(file)
     with console.status("loading compiled models (seconds, the first time)"):
         warm()
+    start = round(asked.warmup * log.rows)
     evaluation = Prequential(
         _pipeline(settings),
-        lag_plays=lag_plays,
-        warmup_plays=warmup_plays,
+        arms=asked.arms,
+        lag_plays=asked.lag_plays,
+        sample=Sample(start)
+        if asked.evaluate is None
+        else Sample.of(log.rows, start=start, size=asked.evaluate, seed=asked.seed),
         point_plays=max(1_000, log.rows // 50),
     )
     with FeedProgress(console, SystemClock(), title="plays", total=log.rows) as progress:
@@ -117,19 +169,20 @@ def _pipeline(settings: Settings) -> Pipeline:
         limits,
         list_length=max(settings.list_length, _LIST_LENGTH_MIN),
         tracks_max=settings.tracks_per_partition_max * settings.partitions,
+        filtered=False,
     )
 
 
-def _table(report: Report, name: str) -> Table:
+def _table(report: Report, title: str) -> Table:
     outcomes = ", ".join(f"{count:,} {outcome}" for outcome, count in report.outcomes.items())
-    table = Table(title=f"{name}: {report.plays:,} plays ({outcomes or 'none'})")
-    for heading in ("asked", "list", "trials", "HR@10", "HR@20", "MRR@20"):
-        table.add_column(heading, justify="left" if heading in ("asked", "list") else "right")
+    table = Table(title=f"{title} ({outcomes or 'none'})")
+    for heading in ("asked", "arm", "trials", "HR@10", "HR@20", "MRR@20", "NDCG@20"):
+        table.add_column(heading, justify="left" if heading in ("asked", "arm") else "right")
     for question, asked in _QUESTIONS.items():
-        for arm, label in _ARMS.items():
-            score = report.scores[f"{question}.{arm}"]
+        for arm, scores in report.scores.items():
+            score = scores[question]
             rates = [f"{rate:.4f}" for rate in score.rates.values()]
-            table.add_row(asked, label, f"{score.trials:,}", *rates)
+            table.add_row(asked, arm, f"{score.trials:,}", *rates)
         table.add_section()
     return table
 

@@ -59,10 +59,11 @@ class ServedArrays(NamedTuple):
 
 
 class ServingRules(NamedTuple):
-    """How many context tracks are used, and what each older one counts."""
+    """How many context tracks are used, what each older one counts, and what lists leave out."""
 
     context_tracks: int
     decay: float
+    filtered: bool  # without the track just played
 
 
 class _Scores(NamedTuple):
@@ -147,15 +148,17 @@ def _was_heard(places: NDArray[np.uint32], zero: bool, track_hash: int) -> bool:
 
 
 @njit(cache=True, nogil=True)
-def _fill_barred(state: ListenerArrays, slot: int, out: NDArray[np.int32]) -> int:
-    """Write down what no list may hold: what was just played, and what is blocked. How many."""
+def _fill_barred(state: ListenerArrays, slot: int, filtered: bool, out: NDArray[np.int32]) -> int:
+    """Write down what no list may hold: what is blocked, and what was just played. How many."""
     meta = state.meta[slot]
-    out[0] = meta[LAST_TRACK]
-    out[1] = state.recent[slot, 0] if meta[RECENT_COUNT] > 0 else meta[LAST_TRACK]
-    blocked = meta[BLOCKED_COUNT]
-    for i in range(blocked):
-        out[2 + i] = state.blocked[slot, i]
-    return int(blocked + 2)
+    count = int(meta[BLOCKED_COUNT])
+    for i in range(count):
+        out[i] = state.blocked[slot, i]
+    if filtered:
+        out[count] = meta[LAST_TRACK]
+        out[count + 1] = state.recent[slot, 0] if meta[RECENT_COUNT] > 0 else meta[LAST_TRACK]
+        count += 2
+    return count
 
 
 @njit(cache=True, nogil=True)
@@ -284,7 +287,8 @@ def serve(
         slot, market = int(slots[i]), int(markets[i])
         meta = state.meta[slot]
         zero = _fill_heard(state.heard[slot], int(meta[HEARD_COUNT]), heard)
-        memory = _Memory(barred, _fill_barred(state, slot, barred), heard, zero, hashes)
+        barred_count = _fill_barred(state, slot, rules.filtered, barred)
+        memory = _Memory(barred, barred_count, heard, zero, hashes)
         count = _gather(table, rows, state.recent[slot], int(meta[SESSION_LENGTH]), rules)
         _serve_similar(out, i, table, count, memory)
         for kind in range(2):

@@ -22,21 +22,42 @@ def run(*arguments: object) -> Result:
 
 def test_replay_prints_scores_and_writes_them(tmp_path: Path) -> None:
     scores, plot = tmp_path / "scores.json", tmp_path / "plot.png"
-    result = run(log_file(tmp_path), "--lag", 1, "--json", scores, "--plot", plot)
+    options = ("--lag", 0, "--warmup", 0.5, "--json", scores, "--plot", plot)
+    result = run(log_file(tmp_path), *options)
     assert result.exit_code == 0, result.output
-    assert "HR@10" in result.output and "120 plays (120 applied)" in result.output
+    assert "NDCG@20" in result.output and "(120 applied)" in result.output
     report = json.loads(scores.read_bytes())
     assert (report["plays"], report["outcomes"]) == (120, {"applied": 120})
-    assert report["scores"]["all.segue"]["trials"] == 120
-    assert report["scores"]["all.segue"]["hr10"] > 0.9
+    assert report["seconds"] > 0
+    assert [*report["arms"]] == ["default", "popular"]
+    assert [*report["arms"]["default"]] == ["new", "any"]
+    found = report["arms"]["default"]["any"]
+    assert [*found] == ["hr@10", "hr@20", "mrr@20", "ndcg@20", "count"]
+    assert found["hr@10"] > 0.9 and found["count"] == 60
     assert plot.read_bytes().startswith(b"\x89PNG")
 
 
 def test_replaying_twice_gives_the_same_scores(tmp_path: Path) -> None:
     path, first, second = log_file(tmp_path), tmp_path / "1.json", tmp_path / "2.json"
-    run(path, "--json", first)
-    run(path, "--json", second)
-    assert first.read_bytes() == second.read_bytes()
+    for scores in (first, second):
+        run(path, "--evaluate", 20, "--json", scores)
+    one, other = (json.loads(scores.read_bytes()) | {"seconds": 0} for scores in (first, second))
+    assert one == other
+    assert one["arms"]["default"]["any"]["count"] == 20
+
+
+def test_an_arm_that_is_not_there_is_said_with_those_that_are(tmp_path: Path) -> None:
+    result = run(log_file(tmp_path), "--arms", "default,best")
+    assert result.exit_code == 2
+    assert "no arm is called 'best'; there are default, popular" in result.output
+
+
+def test_identifiers_may_be_numbers(tmp_path: Path) -> None:
+    path, scores = tmp_path / "plays.csv", tmp_path / "scores.json"
+    rows = [f"{n},{i},{1_600_000_000 + 600 * n + 60 * i}" for n in range(30) for i in range(4)]
+    path.write_text("\n".join(["user,item,ts", *rows]) + "\n")
+    run(path, "--arms", "default", "--json", scores)
+    assert [*json.loads(scores.read_bytes())["arms"]] == ["default"]
 
 
 def test_rows_that_are_no_plays_fail_the_command_after_the_scores(tmp_path: Path) -> None:
