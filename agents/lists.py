@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable, Sequence
 
+import numpy as np
+
 from agents.deps import Deps
 from agents.versions import Versions
 from models.recommend.listeners import ListenerState
@@ -21,6 +23,7 @@ __all__ = ["ListWriter"]
 logger = get_logger(__name__)
 
 NEVER_S = float("-inf")
+Task = PartitionTask[ListenerState]
 
 
 class ListWriter:
@@ -46,20 +49,22 @@ class ListWriter:
 
         Returns when Redis holds them; waits while it is away.
         """
+        units = [(unit, slots) for unit, slots in touched if slots]
+        if not units:
+            return
+        await self._fetch([(unit.task, slots) for unit, slots in units])
         writes = [
-            Write(unit.task, await self.make(unit.task, slots, unit.version_offset))
-            for unit, slots in touched
-            if slots
+            Write(unit.task, await self._lists(unit.task, slots, unit.version_offset))
+            for unit, slots in units
         ]
-        if writes:
-            await self._deps.sink.write(*writes)
+        await self._deps.sink.write(*writes)
 
-    async def make(
-        self, task: PartitionTask[ListenerState], slots: Sequence[int], offset: int
-    ) -> Values:
+    async def make(self, task: Task, slots: Sequence[int], offset: int) -> Values:
         """Return the lists of `slots` as keys and values, under the version of `offset`."""
-        await self._fetch_rows(task, slots)
-        await self._fetch_trends(task, slots)
+        await self._fetch([(task, slots)])
+        return await self._lists(task, slots, offset)
+
+    async def _lists(self, task: Task, slots: Sequence[int], offset: int) -> Values:
         version = await self._versions.at(task, offset)
         at_ms = self._deps.clock.now_ms()
         items: list[tuple[str, bytes]] = []
@@ -70,10 +75,16 @@ class ListWriter:
             items += ((next_key(user), following), (discover_key(user), new))
         return Values("list", version, items, ttl_s=self._deps.settings.list_ttl_s)
 
-    async def _fetch_rows(self, task: PartitionTask[ListenerState], slots: Sequence[int]) -> None:
+    async def _fetch(self, parts: Sequence[tuple[Task, Sequence[int]]]) -> None:
+        """Bring what these lists are made from into memory: one question for all of them."""
+        await self._fetch_rows(parts)
+        await self._fetch_trends(parts)
+
+    async def _fetch_rows(self, parts: Sequence[tuple[Task, Sequence[int]]]) -> None:
         """Bring the rows that these lists need into the cache, unless they are fresh there."""
         now_s = self._deps.clock.monotonic_s()
-        missing = self._rows.missing(self._recommender.context_tracks(task.state, slots), now_s)
+        context = [self._recommender.context_tracks(task.state, slots) for task, slots in parts]
+        missing = self._rows.missing(np.unique(np.concatenate(context)), now_s)
         own = self._neighbours.open_tasks()
         for held in own:
             missing = self._rows.put_own(missing, held.state.source, now_s)
@@ -81,7 +92,8 @@ class ListWriter:
             self._rows.put_none(missing)
             return
         names = [self._recommender.vocabulary.names[track] for track in missing.tolist()]
-        found = await self._deps.sink.read([similar_key(name) for name in names], task)
+        tasks = [task for task, _ in parts]
+        found = await self._deps.sink.read([similar_key(name) for name in names], *tasks)
         unreadable = 0
         for name, raw in zip(names, found, strict=True):
             try:
@@ -92,14 +104,15 @@ class ListWriter:
         if unreadable:
             logger.warning("rows_unreadable", count=unreadable)
 
-    async def _fetch_trends(self, task: PartitionTask[ListenerState], slots: Sequence[int]) -> None:
+    async def _fetch_trends(self, parts: Sequence[tuple[Task, Sequence[int]]]) -> None:
         """Read the trends of the listeners' markets again about every second."""
-        new = self._recommender.note_markets(task.state, slots)
+        new = [self._recommender.note_markets(task.state, slots) for task, slots in parts]
         now_s = self._deps.clock.monotonic_s()
-        if now_s < self._trends_due_s and not new:
+        if now_s < self._trends_due_s and not any(new):
             return
         markets = self._recommender.markets
-        found = await self._deps.sink.read([trend_key(m, "day") for m in markets], task)
+        tasks = [task for task, _ in parts]
+        found = await self._deps.sink.read([trend_key(m, "day") for m in markets], *tasks)
         self._trends_due_s = now_s + self._deps.settings.trend_publish_interval_s
         for market, raw in zip(markets, found, strict=True):
             if raw is not None:

@@ -122,11 +122,12 @@ class Recommender:
         return bool(new)
 
     def context_tracks(self, state: ListenerState, slots: Sequence[int]) -> NDArray[np.int32]:
-        """The tracks whose rows `recommend` would use, each once, as ids of the vocabulary."""
+        """The tracks whose rows `recommend` would use, as ids; one may come more than once."""
         arrays, which = state.arrays, np.array(slots, np.int64)
         recent = arrays.recent[which, :CONTEXT_USED]
         used = np.arange(CONTEXT_USED) < arrays.meta[which, SESSION_LENGTH][:, None]
-        return np.unique(recent[used])
+        tracks: NDArray[np.int32] = recent[used]
+        return tracks
 
     def recommend(self, state: ListenerState, slots: Sequence[int]) -> list[ServedLists]:
         """Both lists of each slot, and the memory of them that `learn` is tested against."""

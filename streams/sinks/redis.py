@@ -121,11 +121,11 @@ class RedisSink:
             async with task.lock:
                 await self._rewrite(task, epoch)
 
-    async def read(self, keys: Sequence[str], task: "PartitionTask[Any]") -> list[bytes | None]:
+    async def read(self, keys: Sequence[str], *tasks: "PartitionTask[Any]") -> list[bytes | None]:
         """Return the values of `keys`, None for each that is absent. Retries like `write`."""
         if not keys:
             return []
-        found: list[bytes | None] = await self._retried(lambda: self._client.mget(keys), task)
+        found: list[bytes | None] = await self._retried(lambda: self._client.mget(keys), *tasks)
         return found
 
     async def announce(self, key: str, value: str, ttl_s: int) -> None:
