@@ -77,8 +77,10 @@ class NeighboursStage:
     async def everything(self, task: PartitionTask[NeighbourState]) -> AsyncIterator[Values]:
         """Return all rows."""
         task.state.mark_all_published_dirty()
-        while rows := task.state.drain_published(ROWS_AT_ONCE):
+        waiting = task.state.unpublished  # not what is learned meanwhile: that may have no end
+        while waiting > 0 and (rows := task.state.drain_published(ROWS_AT_ONCE)):
             yield await self._values(task, rows)
+            waiting -= len(rows)
 
     async def _values(
         self, task: PartitionTask[NeighbourState], rows: Iterable[tuple[str, RowColumns]]

@@ -51,7 +51,7 @@ async def write_ours(records: int) -> None:
             partition=0,
             state=CountState(),
             producer=producer,
-            priority=Priority(settings.batch_records),
+            priority=Priority(),
             group_id=group_id,
             generation=1,
         )

@@ -142,7 +142,7 @@ def create_app(settings: Settings, health: Health) -> SegueApp:
     app.gates = Gates()
     app.health = health
     app.batch_records = settings.batch_records
-    app.priority = Priority(settings.batch_records)
+    app.priority = Priority()
     app.urgent_topics = set()
     app.drain_timeout_s = settings.drain_timeout_s
     app.groups = []

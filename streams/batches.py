@@ -7,7 +7,7 @@ still waits; once an agent takes it, the next records begin another. What an age
 there is, and nothing waits behind other partitions or other agents.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -29,6 +29,11 @@ class Batch:
     records: list[Any]  # as unpacked: offset, timestamp (ms), key, value, headers
     follows: int
     closed: bool = False  # nothing joins it any more
+
+    def part(self, start: int, end: int) -> "Batch":
+        """Return some of the records as a batch that follows those before them."""
+        follows = self.follows if start == 0 else int(self.records[start - 1].offset) + 1
+        return Batch(self.topic, self.partition, self.records[start:end], follows)
 
     @property
     def next_offset(self) -> int:
@@ -61,32 +66,29 @@ class Inbox:
         self._batch_records = batch_records
         self._waiting: dict[str, list[Poll]] = {}
 
-    def add(self, tp: tuple[str, int], records: Sequence[Any], follows: int) -> Iterator[Poll]:
-        """Take in fetched records; yields the polls that are new and must be delivered.
-
-        A caller that stops iterating leaves the rest out, and the next fetch shows the gap.
-        """
+    def add(self, tp: tuple[str, int], records: Sequence[Any], follows: int) -> list[Poll]:
+        """Take in fetched records; returns the polls that are new and must be delivered."""
         topic, partition = tp
+        fetched = Batch(topic, partition, list(records), follows)
         polls = self._untaken(topic)
         at = max((i for i, poll in enumerate(polls) if partition in poll.batches), default=-1)
         start = self._join(polls[at].batches[partition], records, follows) if at >= 0 else 0
+        known = len(polls)
         while start < len(records):
-            chunk = list(records[start : start + self._batch_records])
-            begins = follows if start == 0 else int(records[start - 1].offset) + 1
-            batch = Batch(topic, partition, chunk, begins)
-            start += len(chunk)
+            batch = fetched.part(start, start + self._batch_records)
+            start += len(batch.records)
             at += 1
             if at < len(polls):
                 polls[at].batches[partition] = batch
                 continue
             polls.append(Poll.of(batch))
-            yield polls[at]
+        return polls[known:]
 
     def is_full(self, tp: tuple[str, int]) -> bool:
         """Whether enough of a partition waits."""
         topic, partition = tp
-        waiting = [poll for poll in self._untaken(topic) if partition in poll.batches]
-        return len(waiting) >= WAITING_MAX
+        waiting = [poll.batches.get(partition) for poll in self._untaken(topic)]
+        return sum(batch is not None and not batch.closed for batch in waiting) >= WAITING_MAX
 
     def forget(self, tp: tuple[str, int]) -> None:
         """Let nothing join what waits: the consumer is sent elsewhere, or it may have been lost."""

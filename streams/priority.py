@@ -17,14 +17,13 @@ from streams.batches import Poll
 __all__ = ["Priority"]
 
 PATIENCE_S: Final = 0.01  # shared by those that wait: the more there is to do, the less
-BEHIND_S: Final = 1.0  # after a full batch
+BEHIND_S: Final = 1.0  # since more waited than is fetched
 
 
 class Priority:
     """One for a worker. Polls dropped on the way are forgotten with their last reference."""
 
-    def __init__(self, batch_records: int) -> None:
-        self._batch_records = batch_records
+    def __init__(self) -> None:
         self._urgent: WeakSet[Poll] = WeakSet()
         self._calm = asyncio.Event()
         self._turn = asyncio.Lock()
@@ -41,10 +40,12 @@ class Priority:
         if poll not in self._urgent:
             return
         self._urgent.discard(poll)
-        if any(len(batch.records) >= self._batch_records for batch in poll.batches.values()):
-            self._behind_until_s = asyncio.get_running_loop().time() + BEHIND_S
         if not self._urgent:
             self._calm.set()
+
+    def fall_behind(self) -> None:
+        """Note that more waits than is fetched at a time."""
+        self._behind_until_s = asyncio.get_running_loop().time() + BEHIND_S
 
     async def give_way(self) -> None:
         """Wait for a calm moment, and for the steps of others that wait for one."""

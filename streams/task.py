@@ -85,6 +85,11 @@ class PartitionTask(Generic[StateT]):
         return sum(self.position.values())
 
     @property
+    def at_work(self) -> bool:
+        """Whether a unit or a publication is half done."""
+        return self.lock.locked() or self._publish_lock.locked()
+
+    @property
     def dirty(self) -> bool:
         """Whether anything was applied since the last snapshot."""
         return self.position != self._committed
@@ -106,8 +111,9 @@ class PartitionTask(Generic[StateT]):
                     await self.stage.publish(self, complete=True)
                     snapshot = self._take()
             started_s = time.perf_counter()
-            await self._commit(snapshot)
+            committed = await self._commit(snapshot)
             metrics.FLUSH.labels(self.stage.name).observe(time.perf_counter() - started_s)
+            metrics.FLUSHED.labels(self.stage.name).inc(committed)
 
     async def publish(self) -> None:
         """Let the stage write what waits for Redis. Raises `Fenced` when the task is closed."""
@@ -136,9 +142,14 @@ class PartitionTask(Generic[StateT]):
         """Let batches that listeners wait for go first."""
         if not self.closing:
             await self.priority.give_way()
+        else:
+            await asyncio.sleep(0)
 
-    async def _commit(self, snapshot: Snapshot) -> None:
-        """Commit a snapshot. Cut short, what it drained is lost: the task must not be kept."""
+    async def _commit(self, snapshot: Snapshot) -> int:
+        """Commit a snapshot; returns how many records it was.
+
+        Cut short, what it drained is lost: the task must not be kept.
+        """
         batches = await self._batches(snapshot)
         await self.producer.begin_transaction()
         delivered = [
@@ -151,6 +162,7 @@ class PartitionTask(Generic[StateT]):
             self.group_id,
         )
         await self.producer.commit_transaction()
+        return sum(batch.record_count() for _, _, batch in batches)
 
     async def _batches(self, snapshot: Snapshot) -> list[tuple[str, int, Any]]:
         """Pack a snapshot into producer batches, in order within each destination."""
@@ -159,9 +171,7 @@ class PartitionTask(Generic[StateT]):
         for changes in snapshot.changes:
             for key, value in changes:
                 changelog.append(now_ms, key, value)
-            metrics.FLUSHED.labels(self.stage.name).inc(len(changes))
             await self.breathe()
-        metrics.FLUSHED.labels(self.stage.name).inc(len(snapshot.outputs))
         packers = {(changelog.topic, changelog.partition): changelog}
         for output in snapshot.outputs:
             destination = (output.topic, output.partition)

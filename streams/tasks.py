@@ -71,8 +71,6 @@ class TaskGroup(Generic[StateT]):
                 units = [unit for unit in begun if unit is not None]
                 try:
                     yield units
-                    for unit in units:
-                        unit.task.ensure_open()
                 except Fenced:
                     self._drop(units)
                     return
@@ -82,15 +80,20 @@ class TaskGroup(Generic[StateT]):
                         self._app.fail(error)
                     raise
                 for unit in units:
-                    self._advance(unit)
+                    if unit.task.opened:
+                        self._advance(unit)
+                    else:
+                        self._drop([unit])
         finally:
             self._app.priority.done(poll)
 
-    @asynccontextmanager
-    async def unit(self, batch: Batch) -> AsyncIterator[Unit[StateT] | None]:
-        """Apply one batch, as `units` does: yields None when it is not for us (any more)."""
-        async with self.units(Poll.of(batch)) as units:
-            yield units[0] if units else None
+    def is_open(self, partition: int) -> bool:
+        """Whether the partition takes batches now."""
+        return partition in self.tasks and self.tasks[partition].opened
+
+    async def give_way(self) -> None:
+        """Let batches that listeners wait for go first. Not to be called with a lock held."""
+        await self._app.priority.give_way()
 
     async def _begin(self, batch: Batch, locks: AsyncExitStack) -> Unit[StateT] | None:
         task = self.tasks.get(batch.partition)
@@ -276,8 +279,8 @@ class TaskGroup(Generic[StateT]):
                 logger.warning("revoke_flush_failed", stage=self.stage.name, error=repr(error))
                 task.retired = True
         task.opened = False
-        if task.lock.locked():
-            task.retired = True  # a unit is half done; it will find the task closed
+        if task.at_work:  # it will find the task closed; what it drained may not be in Redis
+            task.retired = True
         await self._stop_running(task.partition)
         if task.opened:  # it was about to open, and did not hear in time that it should not
             for topic in self.stage.inputs:

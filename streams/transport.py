@@ -165,11 +165,22 @@ class BatchConsumer(driver.Consumer):
         gates, inbox = self.app.gates, self._inbox
         admitted = {tp for tp in active_partitions or () if gates.admits(tp)}
         wanted = {tp for tp in admitted if not inbox.is_full(tp)}
+        if admitted and not wanted:
+            self.app.priority.fall_behind()
         if not wanted:  # aiokafka takes an empty set for "all"
             await asyncio.sleep(CLOSED_WAIT_S)
             return {}
-        wait_s = FETCH_WAIT_S if len(wanted) == len(admitted) else CLOSED_WAIT_S
+        wait_s = FETCH_WAIT_S
+        if len(wanted) < len(admitted):
+            wait_s = CLOSED_WAIT_S
+            self.app.priority.fall_behind()
         return await super()._getmany(wanted, min(timeout, wait_s))
+
+    async def on_stop(self) -> None:
+        """Ask for nothing more."""
+        if self._next is not None:
+            self._next.cancel()
+        await super().on_stop()
 
     def resume_flow(self) -> None:
         """Begin anew: the agents' queues are emptied in the same step."""

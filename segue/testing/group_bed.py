@@ -13,9 +13,11 @@ from segue.testing.memory_log import MemoryLog, MemoryRecord, memory_kafka
 from segue.testing.memory_stage import MemoryStage
 from segue.testing.servers import fresh_settings
 from segue.testing.waiting import eventually
+from streams.batches import Batch, Poll
 from streams.gates import TopicPartition
 from streams.task import PartitionTask
 from streams.tasks import TaskGroup
+from streams.unit import Unit
 
 __all__ = ["GroupBed", "counted_records"]
 
@@ -65,10 +67,16 @@ class GroupBed:
         await eventually(lambda: self.group.tasks[number].opened, 5)
         return self.group.tasks[number]
 
+    @asynccontextmanager
+    async def unit(self, batch: Batch) -> AsyncIterator[Unit[CountState] | None]:
+        """Apply a poll of one batch; yields None if it is not for us."""
+        async with self.group.units(Poll.of(batch)) as units:
+            yield units[0] if units else None
+
     async def apply(self, first: int, last: int, *, follows: int | None = None) -> int:
         """Offer a batch of `in` whose records count themselves; returns how many were applied."""
         batch = as_batch("in", 0, counted_records(first, last), follows=follows)
-        async with self.group.unit(batch) as unit:
+        async with self.unit(batch) as unit:
             if unit is None:
                 return 0
             for record in unit.records:

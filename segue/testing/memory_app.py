@@ -41,7 +41,7 @@ class MemoryApp:
         self.groups: list[TaskGroup[Any]] = []
         self.agents: dict[str, AgentFunction] = {}
         self.urgent_topics: set[str] = set()
-        self.priority = Priority(BATCH_RECORDS)
+        self.priority = Priority()
         self.seeks: list[tuple[str, int, int]] = []
         self.ends: dict[TopicPartition, int] = {}
         self.failure: Exception | None = None

@@ -137,6 +137,10 @@ class MemoryBatch:
         self.records.append(fields)
         return self
 
+    def record_count(self) -> int:
+        """Return how many records it holds."""
+        return len(self.records)
+
 
 class MemoryProducer:
     """A transactional producer. Starting one fences the older ones of the same id."""

@@ -11,7 +11,6 @@ from typing import Any
 
 from schemas.outputs import format_version
 from segue.testing.counting import CountState
-from segue.testing.memory_app import BATCH_RECORDS
 from segue.testing.memory_log import MemoryLog, MemoryProducer
 from streams.priority import Priority
 from streams.sinks.redis import Values
@@ -97,7 +96,7 @@ async def open_task(
         partition=partition,
         state=group.stage.new_state(partition),
         producer=producer,
-        priority=Priority(BATCH_RECORDS),
+        priority=Priority(),
         group_id="group",
         generation=1,
     )

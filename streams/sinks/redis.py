@@ -107,19 +107,21 @@ class RedisSink:
         started_s = time.perf_counter()
         for parts in _portions(writes):
             lost = await self._put(parts, EPOCH_COMPLETE)
-            while lost:
-                for task, _ in lost:
-                    await self._rewrite(task, _epoch(task))
-                lost = await self._put(lost, EPOCH_COMPLETE)
+            if lost:
+                await self._wait_for(lost[0].task)
+            for part in lost:
+                while not await self._rewrite(part.task, part):
+                    pass  # lost once more
         metrics.REDIS_WRITE.observe(time.perf_counter() - started_s)
 
     async def verify(self, task: "PartitionTask[Any]") -> None:
         """Write the whole partition again if Redis lost it; the task's lock must be free."""
-        epoch = _epoch(task)
-        held = await self._retried(lambda: self._client.get(epoch), task)
-        if held != EPOCH_COMPLETE.encode():
-            async with task.lock:
-                await self._rewrite(task, epoch)
+        if await self._is_whole(task):
+            return
+        async with task.lock:
+            if not await self._is_whole(task):  # an agent may have been quicker
+                await self._wait_for(task)
+                await self._rewrite(task)
 
     async def read(self, keys: Sequence[str], *tasks: "PartitionTask[Any]") -> list[bytes | None]:
         """Return the values of `keys`, None for each that is absent. Retries like `write`."""
@@ -140,21 +142,34 @@ class RedisSink:
         except RedisError:
             return False
 
-    async def _rewrite(self, task: "PartitionTask[Any]", epoch: str) -> None:
-        """Write everything that follows from the task's state, then mark the epoch complete."""
-        mark = f"rewriting:{secrets.token_hex(8)}"
+    async def _is_whole(self, task: "PartitionTask[Any]") -> bool:
+        held = await self._retried(lambda: self._client.get(_epoch(task)), task)
+        return bool(held == EPOCH_COMPLETE.encode())
+
+    async def _rewrite(self, task: "PartitionTask[Any]", lost: "Write | None" = None) -> bool:
+        """Write everything that follows from the task's state, then mark the epoch complete.
+
+        So what was `lost` when it should have been written is too, unless it belongs to a batch
+        that has not moved the task yet. Returns False if Redis lost its data once more meanwhile:
+        then the mark is gone.
+        """
+        epoch, mark = _epoch(task), f"rewriting:{secrets.token_hex(8)}"
         await self._retried(lambda: self._client.set(epoch, mark), task)
-        await self._wait_for(task)
-        keys_count = 0
+        keys_count, newest = 0, ""
         async for values in task.stage.everything(task):
+            newest = max(newest, values.version)
             for parts in _portions([Write(task, values)]):
                 await self._put(parts, "")
             keys_count += len(values.items)
-        # If Redis lost its data once more meanwhile, the mark is gone and the caller comes back.
-        await self._retried(lambda: self._swap(keys=[epoch], args=[mark, EPOCH_COMPLETE]), task)
+        if lost is not None and lost.values.version >= newest:
+            await self._put([lost], "")
+        swap = await self._retried(
+            lambda: self._swap(keys=[epoch], args=[mark, EPOCH_COMPLETE]), task
+        )
         logger.info(
             "partition_rewritten", stage=task.stage.name, partition=task.partition, keys=keys_count
         )
+        return bool(swap)
 
     async def _wait_for(self, task: "PartitionTask[Any]") -> None:
         """Give the stages whose values these are made from a bounded time to write theirs."""
@@ -169,6 +184,7 @@ class RedisSink:
             held = await self.read(needed, task)
             if all(value == EPOCH_COMPLETE.encode() for value in held):
                 return
+            self._health.beat(task.stage.name)
             await asyncio.sleep(RETRY_FIRST_S)
 
     async def _put(self, parts: Sequence["Write"], wanted: str) -> list["Write"]:

@@ -31,6 +31,7 @@ from schemas.rediskeys import (
 from segue.testing.simulation import Result, simulate
 from segue.testing.trouble import POINTS
 from streams.batches import Batch
+from streams.gates import TopicPartition
 from streams.task import PartitionTask
 from streams.tasks import TaskGroup
 
@@ -162,17 +163,16 @@ async def untrimmed(_: Any, task: PartitionTask[Any], batch: Batch) -> list[obje
     return list(batch.records) if ours else []
 
 
-async def unhealed(_: Any, task: PartitionTask[Any], batch: Batch) -> list[object]:
-    """Take what comes after a gap."""
-    position = task.position[batch.topic]
-    return [record for record in batch.records if task.opened and record.offset >= position]
+async def unsought(group: TaskGroup[Any], task: PartitionTask[Any], topic: str) -> None:
+    """Leave the consumer where it stands: what it fetched and lost does not come again."""
+    group._app.gates.close(TopicPartition(topic, task.partition))
 
 
-@pytest.mark.parametrize("fault", [untrimmed, unhealed])
+@pytest.mark.parametrize(("step", "fault"), [("_new_records", untrimmed), ("_seek", unsought)])
 def test_the_simulation_sees_a_fault(
-    fault: Callable[..., Awaitable[list[object]]], monkeypatch: pytest.MonkeyPatch
+    step: str, fault: Callable[..., Awaitable[Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(TaskGroup, "_new_records", fault)
+    monkeypatch.setattr(TaskGroup, step, fault)
     assert any(is_wrong(seed) for seed in range(24))
 
 

@@ -107,6 +107,18 @@ def test_a_flow_that_begins_anew_waits_for_nothing_that_was_dropped() -> None:
     assert spans(polls) == [(WAITING_MAX, WAITING_MAX, WAITING_MAX)]
 
 
+def test_what_nothing_may_join_does_not_keep_its_partition_full() -> None:
+    inbox = Inbox(batch_records=1)
+    inbox.add(TP, records(0, WAITING_MAX - 1), 0)
+    inbox.forget(TP)
+    assert not inbox.is_full(TP)
+
+
+def test_parts_of_a_batch_follow_each_other() -> None:
+    batch = Batch("plays", 0, [Record(3), Record(4), Record(9)], 1)
+    assert [span(batch.part(0, 2)), span(batch.part(2, 3))] == [(3, 4, 1), (9, 9, 5)]
+
+
 def test_a_partition_is_full_until_its_batches_are_taken_and_others_are_not() -> None:
     inbox = Inbox(batch_records=1)
     polls = [*inbox.add(TP, records(0, WAITING_MAX - 1), 0)]

@@ -10,16 +10,14 @@ from streams import priority as module
 from streams.batches import Batch, Poll
 from streams.priority import Priority
 
-LIMIT = 3
 
-
-def poll_of(records: int) -> Poll:
-    return Poll.of(Batch("plays", 0, [object()] * records, 0))
+def a_poll() -> Poll:
+    return Poll.of(Batch("plays", 0, [object()], 0))
 
 
 @pytest.fixture
 async def priority() -> AsyncIterator[Priority]:
-    yield Priority(LIMIT)
+    yield Priority()
 
 
 async def turns(count: int = 5) -> None:
@@ -31,7 +29,7 @@ async def test_background_waits_until_the_last_urgent_poll_is_done(
     priority: Priority, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "PATIENCE_S", 60)
-    first, second = poll_of(1), poll_of(1)
+    first, second = a_poll(), a_poll()
     priority.add(first)
     priority.add(second)
     waiting = asyncio.create_task(priority.give_way())
@@ -52,7 +50,7 @@ async def test_one_step_at_a_time(priority: Priority) -> None:
             if len(steps) == 2:  # a poll comes between two steps that were both waiting
                 priority.add(urgent)
 
-    urgent = poll_of(1)
+    urgent = a_poll()
     running = [asyncio.create_task(background(name)) for name in "ab"]
     await turns()
     assert steps == ["a", "b"]
@@ -63,7 +61,7 @@ async def test_one_step_at_a_time(priority: Priority) -> None:
 
 async def test_patience_ends(priority: Priority, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "PATIENCE_S", 0.01)
-    urgent = poll_of(1)
+    urgent = a_poll()
     priority.add(urgent)
     await asyncio.wait_for(priority.give_way(), 5)
 
@@ -72,14 +70,13 @@ async def test_a_worker_that_is_behind_holds_nothing_back(
     priority: Priority, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "PATIENCE_S", 60)
-    full, following = poll_of(LIMIT), poll_of(1)
-    priority.add(full)
-    priority.add(following)
-    priority.done(full)
+    urgent = a_poll()
+    priority.add(urgent)
+    priority.fall_behind()
     await asyncio.wait_for(priority.give_way(), 5)
 
 
 async def test_a_poll_that_was_dropped_holds_up_nobody(priority: Priority) -> None:
-    priority.add(poll_of(1))
+    priority.add(a_poll())
     gc.collect()
     await asyncio.wait_for(priority.give_way(), 5)

@@ -70,7 +70,7 @@ async def test_batch_of_a_partition_that_is_not_ours_is_nobodys(bed: GroupBed) -
 async def test_outputs_of_a_unit_leave_with_the_flush(bed: GroupBed) -> None:
     await bed.assign(1)
     await bed.opened()
-    async with bed.group.unit(as_batch("in", 0, counted_records(0, 2))) as unit:
+    async with bed.unit(as_batch("in", 0, counted_records(0, 2))) as unit:
         assert unit is not None
         assert unit.version_offset == 3
         unit.send(Output("other", 0, None, b"x"))
@@ -82,7 +82,7 @@ async def test_outputs_of_a_unit_leave_with_the_flush(bed: GroupBed) -> None:
 async def test_fenced_unit_is_dropped_and_the_worker_goes_on(bed: GroupBed) -> None:
     await bed.assign(1)
     task = await bed.opened()
-    async with bed.group.unit(as_batch("in", 0, counted_records(0, 2))) as unit:
+    async with bed.unit(as_batch("in", 0, counted_records(0, 2))) as unit:
         assert unit is not None
         unit.send(Output("other", 0, None, b"x"))
         lose_the_partition()
@@ -133,7 +133,7 @@ def lose_the_partition() -> None:
 async def test_unit_of_a_task_closed_meanwhile_counts_for_nothing(bed: GroupBed) -> None:
     await bed.assign(1)
     task = await bed.opened()
-    async with bed.group.unit(as_batch("in", 0, counted_records(0, 2))) as unit:
+    async with bed.unit(as_batch("in", 0, counted_records(0, 2))) as unit:
         assert unit is not None
         task.opened = False
     assert (task.position, task.retired) == ({"in": 0}, True)
@@ -144,7 +144,7 @@ async def test_exception_in_a_unit_stops_the_worker(bed: GroupBed) -> None:
     await bed.assign(1)
     task = await bed.opened()
     with pytest.raises(ZeroDivisionError):
-        async with bed.group.unit(as_batch("in", 0, counted_records(0, 2))):
+        async with bed.unit(as_batch("in", 0, counted_records(0, 2))):
             raise ZeroDivisionError
     assert isinstance(bed.app.failure, ZeroDivisionError)
     assert not task.opened
@@ -232,7 +232,7 @@ async def begin_unit(bed: GroupBed, first: int) -> tuple[asyncio.Task[None], asy
     entered, leave = asyncio.Event(), asyncio.Event()
 
     async def unit_of_work() -> None:
-        async with bed.group.unit(as_batch("in", 0, counted_records(first, first + 2))) as unit:
+        async with bed.unit(as_batch("in", 0, counted_records(first, first + 2))) as unit:
             assert unit is not None
             unit.state.add("half")
             entered.set()
@@ -241,6 +241,42 @@ async def begin_unit(bed: GroupBed, first: int) -> tuple[asyncio.Task[None], asy
     applying = asyncio.create_task(unit_of_work())
     await entered.wait()
     return applying, leave
+
+
+async def test_task_that_publishes_while_it_is_closed_is_not_kept(bed: GroupBed) -> None:
+    """What it drained may not be in Redis, and nothing would show it."""
+    await bed.assign(1)
+    task = await bed.opened()
+    publishing = asyncio.Event()
+
+    async def publish(_: object, *, complete: bool) -> None:
+        if not complete:
+            publishing.set()
+            await asyncio.sleep(60)
+
+    bed.stage.publish = publish  # type: ignore[method-assign, assignment]  # is slow
+    await asyncio.wait_for(publishing.wait(), 5)
+    bed.stage.publish = quick  # type: ignore[method-assign, assignment]
+    revoking = asyncio.create_task(bed.group.on_revoked())
+    await asyncio.wait_for(revoking, 10)
+    await bed.assign(2)
+    assert (await bed.opened()) is not task
+
+
+async def quick(_: object, *, complete: bool) -> None:
+    """Publish nothing."""
+
+
+async def test_poll_whose_one_partition_was_closed_moves_the_others(bed: GroupBed) -> None:
+    await bed.assign(1, (0, 1))
+    closed, other = [await bed.opened(number) for number in (0, 1)]
+
+    def close() -> None:
+        closed.opened = False
+
+    await two_units(bed, close)
+    assert (closed.position, closed.retired) == ({"in": 0}, True)
+    assert (other.position, other.retired) == ({"in": 3}, False)
 
 
 async def test_partition_given_away_is_forgotten(bed: GroupBed) -> None:
