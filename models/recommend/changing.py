@@ -1,6 +1,6 @@
 """How states give out what changed: a copy at once, records of it in slices.
 
-A copy of arrays takes a millisecond where its records take twenty, so the state may go on changing
+A copy of arrays takes a millisecond where its records take ten, so the state may go on changing
 while they are made. Others have their turn between slices.
 """
 
