@@ -15,6 +15,7 @@ _TITLES: Final = {"new": "tracks new to the listener", "any": "any next track"}
 def plot_report(report: Report, path: Path, *, title: str) -> None:
     """Write HR@10 by question and arm to a PNG. Raises ImportError without matplotlib."""
     from matplotlib.figure import Figure
+    from matplotlib.ticker import EngFormatter
 
     figure = Figure(figsize=(9, 4), layout="constrained")
     for place, (question, heading) in enumerate(_TITLES.items(), start=1):
@@ -24,6 +25,7 @@ def plot_report(report: Report, path: Path, *, title: str) -> None:
             axes.plot([point.plays for point in report.points], rates, label=arm)
         axes.set_title(heading)
         axes.set_xlabel("plays")
+        axes.xaxis.set_major_formatter(EngFormatter(sep=""))
         axes.set_ylabel("HR@10")
         axes.set_ylim(bottom=0)
         axes.legend()

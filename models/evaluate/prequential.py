@@ -95,7 +95,7 @@ class Report:
 class Prequential:
     """Runs plays through a pipeline and keeps score in `report`.
 
-    A point is noted every `point_plays`. Raises ValueError for lists too short to be scored and for
+    A point is noted every `point_plays`, unless nothing was asked since the one before. Raises ValueError for lists too short to be scored and for
     arms that are not in `ARMS`.
     """
 
@@ -197,11 +197,13 @@ class Prequential:
         report.plays += count
         if report.plays // self._point_plays == before // self._point_plays:
             return
-        hr10 = {
-            arm: {name: (score - self._last[arm][name]).rates["hr@10"] for name, score in asked}
-            for arm, asked in ((arm, scores.items()) for arm, scores in report.scores.items())
+        since = {
+            arm: {name: score - self._last[arm][name] for name, score in asked.items()}
+            for arm, asked in report.scores.items()
         }
-        report.points.append(Point(report.plays, hr10))
+        if all(asked["any"].trials for asked in since.values()):
+            hr10 = {arm: {n: s.rates["hr@10"] for n, s in since[arm].items()} for arm in since}
+            report.points.append(Point(report.plays, hr10))
         self._last = _copy(report.scores)
 
 

@@ -132,6 +132,12 @@ def test_points_hold_the_rate_since_the_point_before() -> None:
     assert points[2].hr10["default"]["any"] == 1.0
 
 
+def test_there_is_no_point_where_nothing_was_asked() -> None:
+    sample = Sample(start=5)
+    evaluation = Prequential(Pipeline(), lag_plays=0, point_plays=3, sample=sample)
+    assert [point.plays for point in evaluated(log(4), evaluation).report.points] == [6, 9, 12]
+
+
 def test_only_the_arms_asked_for_are_scored() -> None:
     assert [*evaluated(log(1), Prequential(Pipeline(), arms=["popular"])).report.scores] == [
         "popular"
