@@ -95,8 +95,8 @@ class Report:
 class Prequential:
     """Runs plays through a pipeline and keeps score in `report`.
 
-    A point is noted every `point_plays`, unless nothing was asked since the one before. Raises ValueError for lists too short to be scored and for
-    arms that are not in `ARMS`.
+    A point is noted every `point_plays`, unless nothing was asked since the one before. Raises
+    ValueError for lists too short to be scored and for arms that are not in `ARMS`.
     """
 
     def __init__(
