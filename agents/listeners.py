@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 
 from agents.deps import Deps
 from agents.lists import ListWriter
+from agents.verifying import Verifier
 from models.recommend.listeners import ListenerLimits, ListenerState
 from models.recommend.vocabulary import Vocabulary
 from schemas.frames import encode_trend_counts, split_pairs
@@ -15,8 +16,6 @@ from streams.task import PartitionTask
 
 __all__ = ["ListenersStage"]
 
-VERIFY_INTERVAL_S = 1.0
-NEVER_S = float("-inf")
 REWRITE_LISTENERS = 200  # lists made at once when Redis lost its data
 
 
@@ -33,7 +32,7 @@ class ListenersStage:
         self.flush_interval_s = self.publish_interval_s = deps.settings.flush_interval_s
         self._pairs, self._trends = PAIRS.topic(prefix), TREND_COUNTS.topic(prefix)
         self._vocabulary, self._lists, self._deps = vocabulary, lists, deps
-        self._verified_s: dict[int, float] = {}
+        self._verifier = Verifier(deps)
 
     def new_state(self, partition: int) -> ListenerState:
         """Return an empty state of the configured limits."""
@@ -67,12 +66,8 @@ class ListenersStage:
 
     async def publish(self, task: PartitionTask[ListenerState], *, complete: bool) -> None:
         """See about every second whether Redis still holds the lists."""
-        if complete:  # they were written before their plays counted
-            return
-        now_s = self._deps.clock.monotonic_s()
-        if now_s - self._verified_s.get(task.partition, NEVER_S) >= VERIFY_INTERVAL_S:
-            self._verified_s[task.partition] = now_s
-            await self._deps.sink.verify(task)
+        if not complete:  # else nothing waits: lists were written before their plays counted
+            await self._verifier.verify_if_due(task)
 
     async def everything(self, task: PartitionTask[ListenerState]) -> AsyncIterator[Values]:
         """Make all lists anew from the state."""

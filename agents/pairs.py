@@ -1,9 +1,10 @@
 """Stage B: neighbour rows. Adds the pairs of all listeners to the rows of this partition."""
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Iterator
 
 from agents.deps import Deps
 from agents.frames import apply_frames
+from agents.verifying import Verifier
 from agents.versions import Versions
 from models.recommend.neighbours import NeighbourState, RowColumns
 from models.recommend.vocabulary import Vocabulary
@@ -20,8 +21,6 @@ from streams.transport import Polls
 
 __all__ = ["NeighboursStage", "register"]
 
-VERIFY_INTERVAL_S = 1.0
-NEVER_S = float("-inf")
 ROWS_AT_ONCE = 50  # half a millisecond of Redis, for which lists would wait
 PUBLISH_SHARE_S = 0.004  # of each interval and partition, so that plays have the rest
 
@@ -45,7 +44,7 @@ class NeighboursStage:
         self.publish_interval_s = settings.row_publish_interval_s
         self._vocabulary, self._deps = vocabulary, deps
         self._versions = Versions(deps)
-        self._verified_s: dict[int, float] = {}
+        self._verifier = Verifier(deps)
 
     def new_state(self, partition: int) -> NeighbourState:
         """Return an empty state of the configured limit."""
@@ -59,14 +58,10 @@ class NeighboursStage:
         """Write rows that changed; about every second see whether Redis holds the others."""
         clock_s = self._deps.clock.monotonic_s
         started_s = clock_s()
-        overdue = started_s - self._verified_s.get(task.partition, NEVER_S) >= VERIFY_INTERVAL_S
-        if overdue and not complete:
-            self._verified_s[task.partition] = started_s
-            await self._deps.sink.verify(task)
-        waiting = task.state.unpublished
-        while waiting > 0 and (rows := task.state.drain_published(ROWS_AT_ONCE)):
+        if not complete:
+            await self._verifier.verify_if_due(task)
+        for rows in _waiting(task.state):
             await self._deps.sink.write(Write(task, await self._values(task, rows)))
-            waiting -= len(rows)
             if complete:
                 await task.breathe()  # there may be thousands of rows
             elif clock_s() - started_s > PUBLISH_SHARE_S:
@@ -77,10 +72,8 @@ class NeighboursStage:
     async def everything(self, task: PartitionTask[NeighbourState]) -> AsyncIterator[Values]:
         """Return all rows."""
         task.state.mark_all_published_dirty()
-        waiting = task.state.unpublished  # not what is learned meanwhile: that may have no end
-        while waiting > 0 and (rows := task.state.drain_published(ROWS_AT_ONCE)):
+        for rows in _waiting(task.state):
             yield await self._values(task, rows)
-            waiting -= len(rows)
 
     async def _values(
         self, task: PartitionTask[NeighbourState], rows: Iterable[tuple[str, RowColumns]]
@@ -97,6 +90,14 @@ class NeighboursStage:
             for track, row in rows
         ]
         return Values("similar", version, items, ttl_s=self._deps.settings.row_ttl_s)
+
+
+def _waiting(state: NeighbourState) -> Iterator[list[tuple[str, RowColumns]]]:
+    """Drain the rows that wait now; not what is learned meanwhile, which may have no end."""
+    waiting = state.unpublished
+    while waiting > 0 and (rows := state.drain_published(ROWS_AT_ONCE)):
+        yield rows
+        waiting -= len(rows)
 
 
 def register(app: SegueApp, deps: Deps, neighbours: TaskGroup[NeighbourState]) -> None:

@@ -5,6 +5,7 @@ from typing import get_args
 
 from agents.deps import Deps
 from agents.frames import apply_frames
+from agents.verifying import Verifier
 from agents.versions import Versions
 from models.recommend.trends import TrendState
 from models.recommend.vocabulary import Vocabulary
@@ -22,7 +23,6 @@ from streams.transport import Polls
 __all__ = ["TrendsStage", "register"]
 
 TRENDING_MAX = 100
-NEVER_S = float("-inf")
 WINDOWS: tuple[TrendWindow, ...] = get_args(TrendWindow)
 
 
@@ -40,7 +40,7 @@ class TrendsStage:
         self.publish_interval_s = settings.trend_publish_interval_s
         self._vocabulary, self._deps = vocabulary, deps
         self._versions = Versions(deps)
-        self._verified_s: dict[int, float] = {}
+        self._verifier = Verifier(deps, self.publish_interval_s)
 
     def new_state(self, partition: int) -> TrendState:
         """Return an empty state."""
@@ -52,11 +52,8 @@ class TrendsStage:
 
     async def publish(self, task: PartitionTask[TrendState], *, complete: bool) -> None:
         """Write the trends that changed; see whether Redis holds the others."""
-        now_s = self._deps.clock.monotonic_s()
-        overdue = now_s - self._verified_s.get(task.partition, NEVER_S) >= self.publish_interval_s
-        if overdue and not complete:
-            self._verified_s[task.partition] = now_s
-            await self._deps.sink.verify(task)
+        if not complete:
+            await self._verifier.verify_if_due(task)
         markets = task.state.drain_dirty_markets()
         if markets:
             await self._deps.sink.write(Write(task, await self._values(task, markets)))

@@ -72,16 +72,16 @@ class Inbox:
         fetched = Batch(topic, partition, list(records), follows)
         polls = self._untaken(topic)
         at = max((i for i, poll in enumerate(polls) if partition in poll.batches), default=-1)
-        start = self._join(polls[at].batches[partition], records, follows) if at >= 0 else 0
+        start = self._join(polls[at].batches[partition], fetched) if at >= 0 else 0
         known = len(polls)
-        while start < len(records):
+        while start < len(fetched.records):
             batch = fetched.part(start, start + self._batch_records)
             start += len(batch.records)
             at += 1
             if at < len(polls):
                 polls[at].batches[partition] = batch
-                continue
-            polls.append(Poll.of(batch))
+            else:
+                polls.append(Poll.of(batch))
         return polls[known:]
 
     def is_full(self, tp: tuple[str, int]) -> bool:
@@ -106,11 +106,11 @@ class Inbox:
         self._waiting[topic] = waiting
         return waiting
 
-    def _join(self, last: Batch, records: Sequence[Any], follows: int) -> int:
+    def _join(self, last: Batch, fetched: Batch) -> int:
         """Add to a batch what follows it without a gap and fits; returns how many records did."""
-        if last.closed or follows != last.next_offset:
+        if last.closed or fetched.follows != last.next_offset:
             return 0
         room = self._batch_records - len(last.records)
-        joined = records[: max(0, room)]
+        joined = fetched.records[: max(0, room)]
         last.records.extend(joined)
         return len(joined)

@@ -165,15 +165,13 @@ class BatchConsumer(driver.Consumer):
         gates, inbox = self.app.gates, self._inbox
         admitted = {tp for tp in active_partitions or () if gates.admits(tp)}
         wanted = {tp for tp in admitted if not inbox.is_full(tp)}
-        if admitted and not wanted:
+        behind = len(wanted) < len(admitted)
+        if behind:
             self.app.priority.fall_behind()
         if not wanted:  # aiokafka takes an empty set for "all"
             await asyncio.sleep(CLOSED_WAIT_S)
             return {}
-        wait_s = FETCH_WAIT_S
-        if len(wanted) < len(admitted):
-            wait_s = CLOSED_WAIT_S
-            self.app.priority.fall_behind()
+        wait_s = CLOSED_WAIT_S if behind else FETCH_WAIT_S
         return await super()._getmany(wanted, min(timeout, wait_s))
 
     async def on_stop(self) -> None:

@@ -23,16 +23,14 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Final
 
-from models.evaluate.scores import DEPTH, Score
+from models.evaluate.scores import ARMS, DEPTH, QUESTIONS, Score
 from models.recommend.pipeline import Pipeline, Sent
 from models.recommend.recommender import ServedLists
 from schemas.events import PlayEvent
 from schemas.outputs import WORLD
 
-__all__ = ["ARMS", "QUESTIONS", "Point", "Prequential", "Report", "Sample"]
+__all__ = ["Point", "Prequential", "Report", "Sample"]
 
-ARMS: Final = ("default", "popular")
-QUESTIONS: Final = ("new", "any")
 _APPLIED: Final = 0
 _STEPS: Final = 4  # of a lag
 

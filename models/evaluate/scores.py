@@ -6,7 +6,10 @@ from dataclasses import dataclass
 from math import log2
 from typing import Final
 
-__all__ = ["DEPTH", "Score"]
+__all__ = ["ARMS", "DEPTH", "QUESTIONS", "Score"]
+
+ARMS: Final = ("default", "popular")
+QUESTIONS: Final = ("new", "any")
 
 DEPTH: Final = 20
 """How far down a list a hit counts at all."""

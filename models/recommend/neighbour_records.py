@@ -16,6 +16,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from models.recommend.changing import Records
 from models.recommend.kernels.rows import RowArrays
 
 __all__ = ["NeighbourColumns", "decode_neighbours"]
@@ -50,7 +51,7 @@ class NeighbourColumns(NamedTuple):
         """Some of the rows, not copied."""
         return NeighbourColumns._make(column[start:end] for column in self)
 
-    def encode(self, names: NDArray[np.object_]) -> list[tuple[bytes, bytes]]:
+    def encode(self, names: NDArray[np.object_]) -> Records:
         """Key and record of each row. `names` is by id."""
         keys = names[self.owner].tolist()
         weights, width = self.weights.tobytes(), 8 * self.weights.shape[1]

@@ -157,8 +157,7 @@ class NeighbourState:
 
     def _encoded(self, columns: NeighbourColumns) -> Iterator[Records]:
         for start in range(0, len(columns.owner), SLICE_RECORDS):
-            part = columns.part(start, start + SLICE_RECORDS)
-            yield [*part.encode(self.vocabulary.objects)]
+            yield columns.part(start, start + SLICE_RECORDS).encode(self.vocabulary.objects)
         self._saving = None
 
     def restore(self, key: bytes, value: bytes | None) -> None:

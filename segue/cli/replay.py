@@ -11,6 +11,7 @@ import orjson
 from rich.console import Console
 from rich.table import Table
 
+from models.evaluate.scores import ARMS, DEPTH
 from segue.clock import SystemClock
 from segue.config import Settings, load_settings
 from segue.errors import Misconfigured, SegueError
@@ -23,9 +24,7 @@ if TYPE_CHECKING:
     from models.recommend.pipeline import Pipeline
 
 _QUESTIONS = {"new": "next track, new to the listener", "any": "next track, repeats included"}
-_ARMS = ("default", "popular")
 _BATCH_ROWS = 1_000
-_LIST_LENGTH_MIN = 20
 
 FILE = click.Path(path_type=Path)
 
@@ -40,8 +39,8 @@ class _Arms(click.ParamType):
     ) -> tuple[str, ...]:
         """Return the names, each once."""
         names = tuple(dict.fromkeys(name.strip() for name in str(value).split(",")))
-        if unknown := [name for name in names if name not in _ARMS]:
-            self.fail(f"no arm is called {unknown[0]!r}; there are {', '.join(_ARMS)}", param, ctx)
+        if unknown := [name for name in names if name not in ARMS]:
+            self.fail(f"no arm is called {unknown[0]!r}; there are {', '.join(ARMS)}", param, ctx)
         return names
 
 
@@ -61,7 +60,7 @@ class _Asked:
 @click.option(
     "--arms",
     type=_Arms(),
-    default=",".join(_ARMS),
+    default=",".join(ARMS),
     show_default=True,
     help="What to score: default (the lists as shipped), popular.",
 )
@@ -167,7 +166,7 @@ def _pipeline(settings: Settings) -> Pipeline:
     )
     return Pipeline(
         limits,
-        list_length=max(settings.list_length, _LIST_LENGTH_MIN),
+        list_length=max(settings.list_length, DEPTH),
         tracks_max=settings.tracks_per_partition_max * settings.partitions,
         filtered=False,
     )

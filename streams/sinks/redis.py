@@ -98,7 +98,7 @@ class RedisSink:
         self._write = client.register_script(WRITE_SCRIPT)
         self._swap = client.register_script(SWAP_SCRIPT)
 
-    async def write(self, *writes: "Write") -> None:
+    async def write(self, *writes: Write) -> None:
         """Write values that follow from the states of tasks. Returns when Redis holds them.
 
         A few scripts whatever the number of tasks. Retries as long as Redis is away; raises
@@ -146,7 +146,7 @@ class RedisSink:
         held = await self._retried(lambda: self._client.get(_epoch(task)), task)
         return bool(held == EPOCH_COMPLETE.encode())
 
-    async def _rewrite(self, task: "PartitionTask[Any]", lost: "Write | None" = None) -> bool:
+    async def _rewrite(self, task: "PartitionTask[Any]", lost: Write | None = None) -> bool:
         """Write everything that follows from the task's state, then mark the epoch complete.
 
         So what was `lost` when it should have been written is too, unless it belongs to a batch
@@ -187,7 +187,7 @@ class RedisSink:
             self._health.beat(task.stage.name)
             await asyncio.sleep(RETRY_FIRST_S)
 
-    async def _put(self, parts: Sequence["Write"], wanted: str) -> list["Write"]:
+    async def _put(self, parts: Sequence[Write], wanted: str) -> list[Write]:
         """Write parts; returns those whose epoch was not the wanted one: nothing of them was."""
         keys: list[str] = []
         args: list[str | int | bytes] = []
