@@ -36,10 +36,11 @@ def register(
         async for poll in polls:
             outcomes: Counter[str] = Counter()
             async with listeners.units(poll) as units:
-                done = []
-                for unit in units:
-                    taken = intake.read(unit)
-                    done.append((unit, taken, unit.state.apply_feedback(taken.events)))
+                read = [(unit, intake.read(unit)) for unit in units]
+                await lists.fetch((unit, taken.events) for unit, taken in read)
+                done = [
+                    (unit, taken, unit.state.apply_feedback(taken.events)) for unit, taken in read
+                ]
                 await lists.write((unit, learned.touched) for unit, _, learned in done)
                 for _, taken, learned in done:
                     outcomes.update(learned.tally() | taken.tally())

@@ -1,6 +1,7 @@
 """Listeners' lists: rows in, lists out. Used by every agent that changes what a listener gets."""
 
 from collections.abc import Iterable, Sequence
+from functools import partial
 
 import numpy as np
 
@@ -8,10 +9,11 @@ from agents.deps import Deps
 from agents.versions import Versions
 from models.recommend.listeners import ListenerState
 from models.recommend.neighbours import NeighbourState
-from models.recommend.recommender import Recommender
+from models.recommend.recommender import Needs, Recommender
 from models.recommend.rowcache import RowCache
+from schemas.events import Feedback, PlayEvent
 from schemas.outputs import decode_trending, encode_list
-from schemas.rediskeys import discover_key, next_key, similar_key, trend_key
+from schemas.rediskeys import discover_key, next_key, row_key, trend_key
 from segue.telemetry.logs import get_logger
 from streams.sinks.redis import Values, Write
 from streams.task import PartitionTask
@@ -39,61 +41,78 @@ class ListWriter:
         neighbours: TaskGroup[NeighbourState],
         deps: Deps,
     ) -> None:
-        self._recommender, self._rows, self._deps = recommender, rows, deps
+        self.recommender = recommender
+        self._rows, self._deps = rows, deps
         self._neighbours = neighbours
         self._versions = Versions(deps)
         self._trends_due_s = NEVER_S
 
+    async def fetch(
+        self, taken: Iterable[tuple[Unit[ListenerState], Sequence[PlayEvent | Feedback]]]
+    ) -> None:
+        """Bring into memory what learning these events and writing the lists after them needs.
+
+        One question for all of them. Waits while Redis is away.
+        """
+        parts = []
+        for unit, events in taken:
+            found = (unit.state.slot(event.user_id) for event in events)
+            slots = [slot for slot in found if slot is not None]
+            plays = [event for event in events if isinstance(event, PlayEvent)]
+            if events:
+                needs = self.recommender.needs(unit.state, slots, plays)
+                parts.append((unit.task, needs))
+        if parts:
+            await self._fetch(parts)
+
     async def write(self, touched: Iterable[tuple[Unit[ListenerState], Sequence[int]]]) -> None:
-        """Write both lists of each unit's slots.
+        """Write both lists of each unit's slots, from what was fetched before.
 
         Returns when Redis holds them; waits while it is away.
         """
-        units = [(unit, slots) for unit, slots in touched if slots]
-        if not units:
-            return
-        await self._fetch([(unit.task, slots) for unit, slots in units])
         writes = [
             Write(unit.task, await self._lists(unit.task, slots, unit.version_offset))
-            for unit, slots in units
+            for unit, slots in touched
+            if slots
         ]
-        await self._deps.sink.write(*writes)
+        if writes:
+            await self._deps.sink.write(*writes)
 
     async def make(self, task: Task, slots: Sequence[int], offset: int) -> Values:
         """Return the lists of `slots` as keys and values, under the version of `offset`."""
-        await self._fetch([(task, slots)])
+        await self._fetch([(task, self.recommender.needs(task.state, slots))])
         return await self._lists(task, slots, offset)
 
     async def _lists(self, task: Task, slots: Sequence[int], offset: int) -> Values:
         version = await self._versions.at(task, offset)
         at_ms = self._deps.clock.now_ms()
         items: list[tuple[str, bytes]] = []
-        for served in self._recommender.recommend(task.state, slots):
+        for served in self.recommender.recommend(task.state, slots):
             user = served.user_id
-            following = encode_list(version, user, kind="next", at_ms=at_ms, columns=served.next)
-            new = encode_list(version, user, kind="discover", at_ms=at_ms, columns=served.discover)
+            encode = partial(encode_list, version, user, at_ms=at_ms, session=served.session)
+            following = encode(kind="next", columns=served.next)
+            new = encode(kind="discover", columns=served.discover)
             items += ((next_key(user), following), (discover_key(user), new))
         return Values("list", version, items, ttl_s=self._deps.settings.list_ttl_s)
 
-    async def _fetch(self, parts: Sequence[tuple[Task, Sequence[int]]]) -> None:
-        """Bring what these lists are made from into memory: one question for all of them."""
+    async def _fetch(self, parts: Sequence[tuple[Task, Needs]]) -> None:
         await self._fetch_rows(parts)
         await self._fetch_trends(parts)
 
-    async def _fetch_rows(self, parts: Sequence[tuple[Task, Sequence[int]]]) -> None:
-        """Bring the rows that these lists need into the cache, unless they are fresh there."""
+    async def _fetch_rows(self, parts: Sequence[tuple[Task, Needs]]) -> None:
+        """Bring the rows that are needed into the cache, unless they are fresh there."""
         now_s = self._deps.clock.monotonic_s()
-        context = [self._recommender.context_tracks(task.state, slots) for task, slots in parts]
-        missing = self._rows.missing(np.unique(np.concatenate(context)), now_s)
+        needed = np.unique(np.concatenate([needs.rows for _, needs in parts]))
+        missing = self._rows.missing(needed, now_s)
         own = self._neighbours.open_tasks()
         for held in own:
             missing = self._rows.put_own(missing, held.state.source, now_s)
         if len(own) == self._deps.settings.partitions:
             self._rows.put_none(missing)
             return
-        names = [self._recommender.vocabulary.names[track] for track in missing.tolist()]
+        names = [self.recommender.vocabulary.names[track] for track in missing.tolist()]
         tasks = [task for task, _ in parts]
-        found = await self._deps.sink.read([similar_key(name) for name in names], *tasks)
+        found = await self._deps.sink.read([row_key(name) for name in names], *tasks)
         unreadable = 0
         for name, raw in zip(names, found, strict=True):
             try:
@@ -104,17 +123,17 @@ class ListWriter:
         if unreadable:
             logger.warning("rows_unreadable", count=unreadable)
 
-    async def _fetch_trends(self, parts: Sequence[tuple[Task, Sequence[int]]]) -> None:
+    async def _fetch_trends(self, parts: Sequence[tuple[Task, Needs]]) -> None:
         """Read the trends of the listeners' markets again about every second."""
-        new = [self._recommender.note_markets(task.state, slots) for task, slots in parts]
+        new = [self.recommender.note_markets(needs.markets) for _, needs in parts]
         now_s = self._deps.clock.monotonic_s()
         if now_s < self._trends_due_s and not any(new):
             return
-        markets = self._recommender.markets
+        markets = self.recommender.markets
         tasks = [task for task, _ in parts]
         found = await self._deps.sink.read([trend_key(m, "day") for m in markets], *tasks)
         self._trends_due_s = now_s + self._deps.settings.trend_publish_interval_s
         for market, raw in zip(markets, found, strict=True):
             if raw is not None:
                 trending = decode_trending(raw)
-                self._recommender.set_trending(market, trending.track_ids, trending.scores)
+                self.recommender.set_trending(market, trending.track_ids, trending.scores)

@@ -2,15 +2,17 @@
 
 from collections.abc import AsyncIterator, Iterable, Iterator
 
+import numpy as np
+
 from agents.deps import Deps
 from agents.frames import apply_frames
 from agents.verifying import Verifier
 from agents.versions import Versions
 from models.recommend.neighbours import NeighbourState, RowColumns
 from models.recommend.vocabulary import Vocabulary
-from schemas.frames import decode_pairs
+from schemas.frames import ARTIST_MARK, decode_pairs
 from schemas.outputs import encode_similar
-from schemas.rediskeys import similar_key
+from schemas.rediskeys import row_key
 from schemas.registry import NEIGHBOURS_CHANGELOG, PAIRS
 from streams.app import SegueApp
 from streams.sinks.redis import Values, Write
@@ -82,12 +84,16 @@ class NeighboursStage:
         at_ms = self._deps.clock.now_ms()
         items = [
             (
-                similar_key(track),
+                row_key(name),
                 encode_similar(
-                    version, track, at_ms=at_ms, plays=row.plays, columns=(row.names, row.weights)
+                    version,
+                    name.removeprefix(ARTIST_MARK),
+                    at_ms=at_ms,
+                    plays=row.plays,
+                    columns=(row.names, row.weights, row.forward, row.fading.astype(np.int64)),
                 ),
             )
-            for track, row in rows
+            for name, row in rows
         ]
         return Values("similar", version, items, ttl_s=self._deps.settings.row_ttl_s)
 

@@ -51,11 +51,12 @@ def register(
         async for poll in polls:
             outcomes: Counter[str] = Counter()
             async with listeners.units(poll) as units:
+                read = [(unit, intake.read(unit)) for unit in units]
+                await lists.fetch((unit, taken.events) for unit, taken in read)
                 done = []
-                for unit in units:
-                    taken = intake.read(unit)
+                for unit, taken in read:
                     before = unit.state.tally
-                    learned = unit.state.learn(taken.events, exempt=taken.exempt)
+                    learned = unit.state.learn(taken.events, taken.exempt, lists=lists.recommender)
                     _count_hits(before, unit.state.tally)
                     done.append((unit, taken, learned))
                 await lists.write((unit, learned.touched) for unit, _, learned in done)

@@ -84,6 +84,7 @@ def made_up_plays() -> list[PlayEvent]:
                 played_ms=180_000,
                 duration_ms=200_000,
                 end_reason="finished",
+                artist=f"Artist {track % 4000}",
                 market=("SE", "DE", "FR", "BR")[listener % 4],
             )
         )
@@ -106,7 +107,12 @@ class Pipeline:
     def step(self, plays: Sequence[PlayEvent]) -> None:
         """One batch through everything."""
         time_it, count = self.watch.time, len(plays)
-        learned = time_it("learn, per play", count, lambda: self.listeners.learn(plays))
+        self.fetch(plays)
+        learned = time_it(
+            "learn and train, per play",
+            count,
+            lambda: self.listeners.learn(plays, lists=self.recommender),
+        )
         self.serve(learned.touched)
         frames = time_it(
             "drain_pairs, per play",
@@ -119,25 +125,27 @@ class Pipeline:
         changes = time_it(
             "ListenerState.changes, per record", len(learned.touched), self.listeners.changes
         )
-        assert len(changes) == len(learned.touched)
+        assert len(changes) == len(learned.touched) + 1, "and the rankers"
 
     def published(self, name: str) -> bytes | None:
         """A row as other workers read it."""
         row = self.neighbours.row(name, 50)
         if row is None:
             return None
-        columns = (row.names, row.weights)
+        columns = (row.names, row.weights, row.forward, row.fading.astype(np.int64))
         return encode_similar(VERSION, name, at_ms=0, plays=row.plays, columns=columns)
 
-    def serve(self, touched: list[int]) -> None:
-        """Rows, lists and their JSON for the listeners of a batch."""
-        time_it, count = self.watch.time, len(touched)
+    def fetch(self, plays: Sequence[PlayEvent]) -> None:
+        """Rows for the listeners of a batch."""
+        time_it, slot = self.watch.time, self.listeners.slot
         self.now_s += 0.05
-        tracks = time_it(
-            "context_tracks, per listener",
-            count,
-            lambda: self.recommender.context_tracks(self.listeners, touched),
+        slots = [found for play in plays if (found := slot(play.user_id)) is not None]
+        needs = time_it(
+            "needs, per play",
+            len(plays),
+            lambda: self.recommender.needs(self.listeners, slots, plays),
         )
+        tracks = np.unique(needs.rows)
         missing = time_it(
             "RowCache.missing, per row",
             len(tracks),
@@ -151,6 +159,10 @@ class Pipeline:
         names = [self.cache.vocabulary.names[track] for track in missing.tolist()]
         raw = [(name, self.published(name)) for name in names]
         time_it("RowCache.put, per row", len(raw), lambda: self.put(raw))
+
+    def serve(self, touched: list[int]) -> None:
+        """Lists and their JSON for the listeners of a batch."""
+        time_it, count = self.watch.time, len(touched)
         lists = time_it(
             "recommend, per listener",
             count,
@@ -161,10 +173,14 @@ class Pipeline:
             count,
             lambda: [
                 (
-                    encode_list(VERSION, user, kind="next", at_ms=0, columns=following),
-                    encode_list(VERSION, user, kind="discover", at_ms=0, columns=discover),
+                    encode_list(
+                        VERSION, user, kind="next", at_ms=0, session=session, columns=following
+                    ),
+                    encode_list(
+                        VERSION, user, kind="discover", at_ms=0, session=session, columns=discover
+                    ),
                 )
-                for user, following, discover in lists
+                for user, session, following, discover in lists
             ],
         )
         assert len(encoded) == count

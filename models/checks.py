@@ -32,4 +32,5 @@ def yield_checks() -> Iterator[Law]:
     yield keeping.check_memory_is_bounded
     yield serving.check_lists_equal_reference
     yield serving.check_lists_keep_promises
+    yield serving.check_rankers_continue_after_restore
     yield serving.check_runs_repeat

@@ -7,10 +7,13 @@ since compiled code will follow it without looking.
 
 Layout, little-endian, columns aligned so that compiled code reads them in place:
 
-    magic "SG", kind "P" or "T", format version 1        4 bytes
+    magic "SG", kind "P" or "T", format version 2        4 bytes
     number of names, of entries, of plays (pairs only)   3 x u32
     columns, in the order each type states               i64 or i32 each
+    forward (pairs only)                                 u8 each
     names                                                UTF-8, joined by newline
+
+A name is a track id, or `ARTIST_MARK` and the name of an artist.
 """
 
 from __future__ import annotations
@@ -25,6 +28,7 @@ from numpy.typing import NDArray
 from schemas.events import ID_BYTES_MAX
 
 __all__ = [
+    "ARTIST_MARK",
     "BadFrame",
     "PairsFrame",
     "TrendCountsFrame",
@@ -44,7 +48,10 @@ _HEADER: Final = struct.Struct("<2s1sBIII")
 _MAGIC: Final = b"SG"
 _PAIRS: Final = b"P"
 _TREND_COUNTS: Final = b"T"
-_VERSION: Final = 1
+_VERSION: Final = 2
+
+ARTIST_MARK: Final = "\x01"
+"""What the name of an artist begins with. Ids hold no control characters, so none is like it."""
 
 
 class BadFrame(ValueError):
@@ -55,8 +62,9 @@ class BadFrame(ValueError):
 class PairsFrame:
     """Increments of co-occurrence and of plays. Indexes point into `names`.
 
-    `left`'s row gains `weight` on `right`; `play_track` gains `play_count` plays. Columns on the
-    wire, kind "P": weight (i64), left, right, then per track play_track, play_count.
+    `left`'s row gains `weight` on `right`, played after it where `forward` is 1; `play_track`
+    gains `play_count` plays. Columns on the wire, kind "P": weight (i64), left, right, then per
+    track play_track, play_count, then forward (u8).
     """
 
     names: list[str]
@@ -65,6 +73,7 @@ class PairsFrame:
     left: Int32s
     right: Int32s
     weight: Int64s
+    forward: NDArray[np.uint8]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +94,8 @@ class TrendCountsFrame:
 def encode_pairs(frame: PairsFrame) -> bytes:
     """The bytes of a frame. Raises ValueError if columns differ in length or a name is unfit."""
     entries, plays = len(frame.weight), len(frame.play_track)
-    if not (len(frame.left) == len(frame.right) == entries and len(frame.play_count) == plays):
+    lengths = {len(frame.left), len(frame.right), len(frame.forward)}
+    if lengths != {entries} or len(frame.play_count) != plays:
         raise ValueError("columns of a pairs frame differ in length")
     return b"".join(
         (
@@ -95,6 +105,7 @@ def encode_pairs(frame: PairsFrame) -> bytes:
             frame.right.astype("<i4", copy=False).tobytes(),
             frame.play_track.astype("<i4", copy=False).tobytes(),
             frame.play_count.astype("<i4", copy=False).tobytes(),
+            frame.forward.astype("u1", copy=False).tobytes(),
             join_names(frame.names),
         )
     )
@@ -103,7 +114,7 @@ def encode_pairs(frame: PairsFrame) -> bytes:
 def decode_pairs(raw: bytes) -> PairsFrame:
     """The columns of a frame, writable. Raises BadFrame on anything else. O(length)."""
     names_count, entries, plays = _read_header(raw, _PAIRS)
-    names_at = _HEADER.size + 16 * entries + 8 * plays
+    names_at = _HEADER.size + 17 * entries + 8 * plays
     names = split_names(raw[names_at:], names_count)
     if len(raw) < names_at:
         raise BadFrame("pairs frame is truncated")
@@ -114,10 +125,14 @@ def decode_pairs(raw: bytes) -> PairsFrame:
     pairs = np.frombuffer(buffer, "<i4", 2 * entries, at)
     at += 8 * entries
     counts = np.frombuffer(buffer, "<i4", 2 * plays, at)
+    at += 8 * plays
+    forward = np.frombuffer(buffer, "u1", entries, at)
+    if entries and forward.max() > 1:
+        raise BadFrame("forward is 0 or 1")
     _check_indexes(pairs, names_count)
     _check_indexes(counts[:plays], names_count)
     return PairsFrame(
-        names, counts[:plays], counts[plays:], pairs[:entries], pairs[entries:], weight
+        names, counts[:plays], counts[plays:], pairs[:entries], pairs[entries:], weight, forward
     )
 
 
@@ -214,4 +229,5 @@ def _part(frame: PairsFrame, pairs: slice, plays: slice) -> PairsFrame:
     entries = len(left)
     left, right, track = np.split(index.astype(np.int32), [entries, 2 * entries])
     names = [frame.names[i] for i in used.tolist()]
-    return PairsFrame(names, track, frame.play_count[plays], left, right, frame.weight[pairs])
+    counts, weight, forward = frame.play_count[plays], frame.weight[pairs], frame.forward[pairs]
+    return PairsFrame(names, track, counts, left, right, weight, forward)

@@ -8,15 +8,16 @@ Redis compares two values by bytes and refuses the older one without parsing JSO
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, get_args
 
 import msgspec
 import numpy as np
 import orjson
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, field
 from numpy.typing import NDArray
 
 __all__ = [
+    "SOURCES",
     "VERSION_START",
     "VERSION_WIDTH",
     "WORLD",
@@ -24,9 +25,11 @@ __all__ = [
     "RecommendationList",
     "Scores",
     "SimilarTracks",
+    "Source",
     "TrendWindow",
     "TrendingTracks",
     "Version",
+    "Weights",
     "decode_list",
     "decode_similar",
     "decode_trending",
@@ -45,7 +48,11 @@ WORLD: Final = "world"
 
 ListKind = Literal["next", "discover"]
 TrendWindow = Literal["hour", "day"]
+Source = Literal["together", "lately", "after", "artist", "again", "often", "loop", "popular"]
+"""What speaks for a track in a list; `models.recommend.kernels.candidates` says how each counts."""
+SOURCES: Final[tuple[Source, ...]] = get_args(Source)
 Scores = Sequence[float] | NDArray[np.floating]
+Weights = Sequence[int] | NDArray[np.integer]
 Version = Annotated[
     str,
     Meta(
@@ -59,22 +66,34 @@ _OPTIONS: Final = orjson.OPT_SERIALIZE_NUMPY
 
 
 class RecommendationList(Struct, frozen=True, gc=False):
-    """A listener's list, best first. The three columns have equal length."""
+    """A listener's list, best first. The first four columns have equal length."""
 
     version: Version
     user_id: Annotated[str, Meta(description="The listener.")]
     kind: Annotated[ListKind, Meta(description="`next` may repeat; `discover` is new to them.")]
     at_ms: Annotated[int, Meta(description="When it was computed, ms since 1970 UTC.")]
     track_ids: Annotated[list[str], Meta(description="The tracks.")]
-    scores: Annotated[list[float], Meta(description="Comparable within this list only.")]
-    sources: Annotated[list[str], Meta(description="Where each came from, such as `similar`.")]
+    scores: Annotated[list[float], Meta(description="Relative to the first; within this list.")]
+    sources: Annotated[
+        list[str], Meta(description="What spoke most for each, such as `after` or `popular`.")
+    ]
+    because: Annotated[
+        list[int],
+        Meta(description="The place in `session` of the track that did, from 0; -1 if none did."),
+    ] = field(default_factory=list)
+    session: Annotated[
+        list[str], Meta(description="The last tracks of the session, newest first.")
+    ] = field(default_factory=list)
 
 
 class SimilarTracks(Struct, frozen=True, gc=False):
-    """Tracks played together with a track, most similar first. Columns of equal length."""
+    """Tracks played together with a track, most similar first. Columns of equal length.
+
+    An artist has one too: their tracks, 2520 for each play.
+    """
 
     version: Version
-    track_id: Annotated[str, Meta(description="The track they are similar to.")]
+    track_id: Annotated[str, Meta(description="The track they are similar to, or the artist.")]
     at_ms: Annotated[int, Meta(description="When it was computed, ms since 1970 UTC.")]
     plays: Annotated[int, Meta(ge=0, description="How often the track was played.")]
     track_ids: Annotated[list[str], Meta(description="The similar tracks.")]
@@ -82,6 +101,12 @@ class SimilarTracks(Struct, frozen=True, gc=False):
         list[int],
         Meta(description="Weights: 2520 for each time next to the track, less further away."),
     ]
+    after: Annotated[list[int], Meta(description="The part of each weight played after it.")] = (
+        field(default_factory=list)
+    )
+    lately: Annotated[
+        list[int], Meta(description="The weights again, halved every 8 plays of the track.")
+    ] = field(default_factory=list)
 
 
 class TrendingTracks(Struct, frozen=True, gc=False):
@@ -112,10 +137,14 @@ def encode_list(
     *,
     kind: ListKind,
     at_ms: int,
-    columns: tuple[Sequence[str], Scores, Sequence[str]],
+    session: Sequence[str],
+    columns: tuple[Sequence[str], Scores, Sequence[str], Weights],
 ) -> bytes:
-    """JSON of a RecommendationList; `columns` are track_ids, scores (finite) and sources."""
-    track_ids, scores, sources = columns
+    """JSON of a RecommendationList; `columns` are track_ids, scores, sources and because.
+
+    Scores are finite.
+    """
+    track_ids, scores, sources, because = columns
     return orjson.dumps(
         {
             "version": version,
@@ -125,6 +154,8 @@ def encode_list(
             "track_ids": track_ids,
             "scores": scores,
             "sources": sources,
+            "because": because,
+            "session": session,
         },
         option=_OPTIONS,
     )
@@ -136,14 +167,14 @@ def encode_similar(
     *,
     at_ms: int,
     plays: int,
-    columns: tuple[Sequence[str], Sequence[int] | NDArray[np.int64]],
+    columns: tuple[Sequence[str], Weights, Weights, Weights],
 ) -> bytes:
-    """JSON of SimilarTracks; `columns` are track_ids and weights.
+    """JSON of SimilarTracks; `columns` are track_ids, weights, after and lately.
 
     Workers read it too, as a track's row: JSON of columns is written and read back faster than a
     binary form of ours was, and one key serves both.
     """
-    track_ids, scores = columns
+    track_ids, scores, after, lately = columns
     return orjson.dumps(
         {
             "version": version,
@@ -152,6 +183,8 @@ def encode_similar(
             "plays": plays,
             "track_ids": track_ids,
             "scores": scores,
+            "after": after,
+            "lately": lately,
         },
         option=_OPTIONS,
     )

@@ -9,16 +9,20 @@ from __future__ import annotations
 
 from typing import Final
 
+from schemas.frames import ARTIST_MARK
+
 __all__ = [
     "EPOCH_COMPLETE",
     "KINDS",
     "PREFIX",
     "accept_key",
+    "artist_key",
     "discover_key",
     "epoch_key",
     "newest_key",
     "next_key",
     "paused_key",
+    "row_key",
     "similar_key",
     "trend_key",
 ]
@@ -31,6 +35,7 @@ KINDS: Final[dict[str, str]] = {
     "next:{user_id}": "RecommendationList: what to play next; repeats allowed.",
     "discover:{user_id}": "RecommendationList: only what the listener has not heard lately.",
     "similar:{track_id}": "SimilarTracks: what is played together with the track.",
+    "artist:{name}": "SimilarTracks: an artist's tracks; the name folded as documented.",
     "trend:{market}:{window}": "TrendingTracks: window `hour` or `day`; market `world` is all.",
     "newest:{stage}:{partition}": "The newest version written; older ones are refused.",
     "epoch:{stage}:{partition}": "`complete` once all of a partition is written; for workers.",
@@ -52,6 +57,16 @@ def discover_key(user_id: str) -> str:
 def similar_key(track_id: str) -> str:
     """Key of the tracks similar to a track."""
     return f"segue:v1:similar:{track_id}"
+
+
+def row_key(name: str) -> str:
+    """Key of a row: of a track, or of an artist if the name begins with `ARTIST_MARK`."""
+    return artist_key(name[1:]) if name.startswith(ARTIST_MARK) else similar_key(name)
+
+
+def artist_key(name: str) -> str:
+    """Key of an artist's tracks; `name` is that of `schemas.artists.artist_name`."""
+    return f"segue:v1:artist:{name}"
 
 
 def trend_key(market: str, window: str) -> str:

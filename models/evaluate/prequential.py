@@ -5,8 +5,10 @@ Two questions:
 - `new`: the track is new to the listener, who never played it in this log; asked of `discover`.
 - `any`: any play, repeats included; asked of `next`.
 
-and two arms: `default`, the lists as they are served but without product filters (the track just
-played may come again), and `popular`, the most popular tracks of the listener's market.
+and arms: `default`, the lists as they are served but without product filters (the track just played
+may come again); `without-SOURCE`, the same where one source says nothing; and `popular`, the most
+popular tracks of the listener's market. Each arm but the last is a pipeline of its own, which
+learns every play.
 
 Only applied plays are trials: no duplicates, late ones or early skips. All tracks compete; one that
 nobody played before is a miss. A listener's first play is asked of the popular list, which is what
@@ -18,12 +20,12 @@ behind.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from random import Random
 from typing import Final
 
-from models.evaluate.scores import ARMS, DEPTH, QUESTIONS, Score
+from models.evaluate.scores import DEPTH, POPULAR, QUESTIONS, Score
 from models.recommend.pipeline import Pipeline, Sent
 from models.recommend.recommender import ServedLists
 from schemas.events import PlayEvent
@@ -91,32 +93,33 @@ class Report:
 
 
 class Prequential:
-    """Runs plays through a pipeline and keeps score in `report`.
+    """Runs plays through pipelines, one per arm, and keeps score in `report`.
 
-    A point is noted every `point_plays`, unless nothing was asked since the one before. Raises
-    ValueError for lists too short to be scored and for arms that are not in `ARMS`.
+    With `popular` the popular tracks of the first pipeline are scored too. A point is noted every
+    `point_plays`, unless nothing was asked since the one before. Raises ValueError for lists too
+    short to be scored.
     """
 
     def __init__(
         self,
-        pipeline: Pipeline,
+        pipelines: Mapping[str, Pipeline],
         *,
-        arms: Sequence[str] = ARMS,
+        popular: bool = True,
         lag_plays: int = 100,
         sample: Sample | None = None,
         point_plays: int = 10_000,
     ) -> None:
-        if pipeline.recommender.list_length < DEPTH:
+        if any(each.recommender.list_length < DEPTH for each in pipelines.values()):
             raise ValueError(f"lists shorter than {DEPTH} cannot be scored")
-        if unknown := [arm for arm in arms if arm not in ARMS]:
-            raise ValueError(f"no such arm: {', '.join(unknown)}")
-        self.pipeline = pipeline
+        self.pipelines = pipelines
+        self._first = next(iter(pipelines.values()))
+        arms = [*pipelines, *([POPULAR] if popular else [])]
         self.report = Report({arm: {name: Score() for name in QUESTIONS} for arm in arms})
         self._sample = sample or Sample()
         self._step = max(1, lag_plays // _STEPS)
         self._behind = max(0, lag_plays - self._step)
         self._point_plays = point_plays
-        self._sent: deque[tuple[int, Sent]] = deque()
+        self._sent: deque[tuple[int, list[Sent]]] = deque()
         self._last = _copy(self.report.scores)
         self._places: dict[str, dict[str, int]] = {}
         self._played: dict[str, set[str]] = {}
@@ -135,15 +138,15 @@ class Prequential:
             start = end
 
     def _ask_and_learn(self, run: Sequence[PlayEvent]) -> None:
-        first, listeners = self.report.plays, self.pipeline.listeners
+        first = self.report.plays
         asked = [play for number, play in enumerate(run, first) if number in self._sample]
-        slots = [listeners.slot(play.user_id) for play in asked]
-        served = iter(self.pipeline.recommend([slot for slot in slots if slot is not None]))
+        served = {arm: _lists(pipeline, asked) for arm, pipeline in self.pipelines.items()}
         answers = {
-            id(play): self._answer(play, None if slot is None else next(served))
-            for play, slot in zip(asked, slots, strict=True)
+            id(play): self._answer(play, {arm: lists[i] for arm, lists in served.items()})
+            for i, play in enumerate(asked)
         }
-        learned, outcomes = self.pipeline.learn(run), self.report.outcomes
+        learned, *_ = [pipeline.learn(run) for pipeline in self.pipelines.values()]
+        outcomes = self.report.outcomes
         for name, count in learned.tally().items():
             outcomes[name] = outcomes.get(name, 0) + count
         for play, outcome in zip(run, learned.outcomes.tolist(), strict=True):
@@ -156,20 +159,26 @@ class Prequential:
             for question, rank in asked.items():
                 self.report.scores[arm][question].add(rank)
 
-    def _answer(self, play: PlayEvent, served: ServedLists | None) -> Ranks:
+    def _answer(self, play: PlayEvent, served: Mapping[str, ServedLists | None]) -> Ranks:
         """Where the play stands in each list that is asked about it."""
         track, played = play.track_id, self._played.get(play.user_id, set())
-        popular: dict[str, int | None] = {"any": self._popular_rank(play)}
-        found = dict(popular) if served is None else {"any": _rank(served.next[0], track)}
-        if track not in played:
-            popular["new"] = self._popular_rank(play, but=played)
-            found["new"] = popular["new"] if served is None else _rank(served.discover[0], track)
-        ranks = {"default": found, "popular": popular}
+        questions = QUESTIONS if track not in played else ("any",)
+        popular = {
+            question: self._popular_rank(play, but=played if question == "new" else None)
+            for question in questions
+        }
+        ranks: Ranks = {POPULAR: popular}
+        for arm, lists in served.items():
+            if lists is None:
+                ranks[arm] = popular
+                continue
+            asked = {"any": lists.next[0], "new": lists.discover[0]}
+            ranks[arm] = {question: _rank(asked[question], track) for question in questions}
         return {arm: ranks[arm] for arm in self.report.scores}
 
     def _popular_rank(self, play: PlayEvent, but: set[str] | None = None) -> int | None:
         """The rank among the popular tracks of a play's market, `but` some taken out."""
-        popular = self.pipeline.popular
+        popular = self._first.popular
         market = play.market if play.market in popular else WORLD
         names = popular.get(market or WORLD, [])
         places = self._places.get(market or WORLD)
@@ -184,9 +193,11 @@ class Prequential:
     def _pass_on(self) -> None:
         """Let the stages behind learn what was sent long enough ago."""
         now = self.report.plays
-        self._sent.append((now + self._behind, self.pipeline.drain()))
+        pipelines = self.pipelines.values()
+        self._sent.append((now + self._behind, [pipeline.drain() for pipeline in pipelines]))
         while self._sent and self._sent[0][0] <= now:
-            self.pipeline.apply(self._sent.popleft()[1])
+            for pipeline, sent in zip(pipelines, self._sent.popleft()[1], strict=True):
+                pipeline.apply(sent)
             self._places = {}
 
     def _note(self, count: int) -> None:
@@ -209,6 +220,13 @@ def _copy(scores: Scores) -> Scores:
     return {
         arm: {name: score.copy() for name, score in asked.items()} for arm, asked in scores.items()
     }
+
+
+def _lists(pipeline: Pipeline, asked: Sequence[PlayEvent]) -> list[ServedLists | None]:
+    """The lists of each play's listener; None if nothing is known of them."""
+    slots = [pipeline.listeners.slot(play.user_id) for play in asked]
+    served = iter(pipeline.recommend([slot for slot in slots if slot is not None]))
+    return [None if slot is None else next(served) for slot in slots]
 
 
 def _rank(names: list[str], track: str) -> int | None:

@@ -6,9 +6,13 @@ from dataclasses import dataclass
 from math import log2
 from typing import Final
 
-__all__ = ["ARMS", "DEPTH", "QUESTIONS", "Score"]
+from schemas.outputs import SOURCES
 
-ARMS: Final = ("default", "popular")
+__all__ = ["ARMS", "DEPTH", "POPULAR", "QUESTIONS", "WITHOUT", "Score"]
+
+POPULAR: Final = "popular"
+WITHOUT: Final = "without-"
+ARMS: Final = ("default", POPULAR, *(WITHOUT + source for source in SOURCES))
 QUESTIONS: Final = ("new", "any")
 
 DEPTH: Final = 20

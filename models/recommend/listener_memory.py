@@ -7,8 +7,9 @@ from typing import Final
 
 import numpy as np
 
-from models.recommend.kernels.listening import (
+from models.recommend.kernels.listener import (
     BLOCKED_COUNT,
+    CONTEXT_USED,
     EVENT_COUNT,
     EVENT_NEXT,
     HEARD_COUNT,
@@ -78,6 +79,7 @@ class ListenerSnapshot:
     session: int
     context: list[str]
     recent: list[str]
+    artists: list[str]
     heard: list[int]
     events: list[int]
     blocked: list[str]
@@ -106,6 +108,7 @@ def new_arrays(limits: ListenerLimits) -> ListenerArrays:
     return ListenerArrays(
         meta=np.zeros((slots, META_COLUMNS), np.int64),
         recent=np.zeros((slots, RECENT_PLAYS), np.int32),
+        artists=np.zeros((slots, CONTEXT_USED), np.int32),
         heard=np.zeros((slots, HEARD_TRACKS), np.uint32),
         events=np.zeros((slots, limits.dedupe_window), np.int64),
         blocked=np.zeros((slots, BLOCKED_TRACKS), np.int32),
@@ -163,7 +166,9 @@ def load(arrays: ListenerArrays, slot: int, record: ListenerRecord, vocabulary: 
     arrays.recent[slot, :recent_kept] = ids[2 : 2 + recent_kept]
     arrays.heard[slot, :heard_kept] = record.heard[:heard_kept]
     arrays.events[slot, :events] = newest_events
-    blocked_ids = ids[2 + recent :][-BLOCKED_TRACKS:]
+    known = min(recent, CONTEXT_USED)
+    arrays.artists[slot, :known] = ids[2 + recent : 2 + recent + known]
+    blocked_ids = ids[2 + recent + known :][-BLOCKED_TRACKS:]
     if blocked:
         arrays.blocked[slot, : len(blocked_ids)] = blocked_ids
     # One row in one assignment, in the order of the columns' numbers.
@@ -198,6 +203,7 @@ def snapshot(arrays: ListenerArrays, slot: int, names: list[str]) -> ListenerSna
         session=meta[SESSION],
         context=recent[: meta[SESSION_LENGTH]],
         recent=recent,
+        artists=[names[i] for i in arrays.artists[slot, : len(recent)].tolist()],
         heard=arrays.heard[slot, : meta[HEARD_COUNT]].tolist(),
         events=events[::-1].tolist(),
         blocked=[names[i] for i in arrays.blocked[slot, : meta[BLOCKED_COUNT]].tolist()],

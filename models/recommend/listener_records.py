@@ -8,7 +8,8 @@ Layout, little-endian:
     plays, newest start, last start, session hash                                i64 each
     hashes of event ids                  i64 each, as they stand in the ring
     hashes of heard tracks               u32 each, newest first
-    names: market, last track, recent tracks, blocked tracks     UTF-8, joined by newline
+    names: market, last track, recent tracks, artists of
+           the first five of them, blocked tracks       UTF-8, joined by newline
 """
 
 from __future__ import annotations
@@ -19,8 +20,9 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from models.recommend.kernels.listening import (
+from models.recommend.kernels.listener import (
     BLOCKED_COUNT,
+    CONTEXT_USED,
     EVENT_COUNT,
     EVENT_NEXT,
     HEARD_COUNT,
@@ -37,7 +39,7 @@ from models.recommend.kernels.listening import (
 
 __all__ = ["ListenerColumns", "ListenerRecord", "decode_listener"]
 
-_VERSION: Final = 1
+_VERSION: Final = 2
 _HEAD: Final = struct.Struct("<BHHHHHBqqqq")
 _HEAD_TYPE: Final = np.dtype(
     [("version", "u1")]
@@ -80,6 +82,7 @@ class ListenerColumns(NamedTuple):
     events: NDArray[np.int64]
     heard: NDArray[np.uint32]
     names: NDArray[np.int32]  # ids of market, last track and recent tracks
+    artists: NDArray[np.int32]
     blocked: NDArray[np.int32]
 
     @classmethod
@@ -98,6 +101,7 @@ class ListenerColumns(NamedTuple):
             arrays.events[slots, :events],
             arrays.heard[slots, :heard],
             names,
+            arrays.artists[slots],
             arrays.blocked[slots, :blocked],
         )
 
@@ -115,11 +119,11 @@ class ListenerColumns(NamedTuple):
         head, width = heads.tobytes(), _HEAD.size
         events, heard = self.events.tobytes(), self.heard.tobytes()
         event_width, heard_width = 8 * self.events.shape[1], 4 * self.heard.shape[1]
-        texts = names[self.names].tolist()
+        texts, artists = names[self.names].tolist(), names[self.artists].tolist()
         records = []
         counts = meta[:, (RECENT_COUNT, HEARD_COUNT, EVENT_COUNT, BLOCKED_COUNT)].tolist()
         for i, (recent, heard_count, event_count, blocked) in enumerate(counts):
-            words = texts[i][: 2 + recent]
+            words = texts[i][: 2 + recent] + artists[i][:recent]
             if blocked:
                 words += names[self.blocked[i, :blocked]].tolist()
             records.append(
@@ -144,6 +148,6 @@ def decode_listener(value: bytes) -> ListenerRecord:
     events = np.frombuffer(value, "<i8", event_count, _HEAD.size)
     heard = np.frombuffer(value, "<u4", heard_count, heard_at)
     names = value[names_at:].decode().split("\n")
-    if len(names) != 2 + recent + blocked:
+    if len(names) != 2 + recent + min(recent, CONTEXT_USED) + blocked:
         raise ValueError("listener record holds another number of names than it says")
     return ListenerRecord(head, events, heard, names)

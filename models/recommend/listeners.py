@@ -10,23 +10,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
-from typing import Final
+from typing import Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.recommend.changing import SLICE_RECORDS, Records
-from models.recommend.kernels.listening import (
+from models.recommend.kernels.candidates import Scene
+from models.recommend.kernels.listener import (
     BLOCKED_COUNT,
     DIRTY,
     HEARD_COUNT,
     LAST_TRACK,
     MARKET,
     TOUCHED,
-    PlayColumns,
-    Rules,
-    learn_plays,
 )
+from models.recommend.kernels.listening import PlayColumns, Rules, learn_plays
 from models.recommend.kernels.ring import NEWER, link_newest, linked, take_dirty, unlink
 from models.recommend.listener_memory import (
     HEARD_TRACKS,
@@ -43,20 +42,33 @@ from models.recommend.listener_memory import (
 from models.recommend.listener_records import ListenerColumns, decode_listener
 from models.recommend.outgoing import Outbox
 from models.recommend.plays import Learned, event_hashes, hash64, is_early
+from models.recommend.rankers import RANKER_KEY, decode_ranker, encode_ranker, new_ranker
+from models.recommend.scenes import no_scene
 from models.recommend.vocabulary import Vocabulary, hash32
+from schemas.artists import artist_name
 from schemas.events import Feedback, PlayEvent
-from schemas.frames import PairsFrame, TrendCountsFrame
+from schemas.frames import ARTIST_MARK, PairsFrame, TrendCountsFrame
 from schemas.outputs import WORLD
 
-__all__ = ["HEARD_TRACKS", "ListenerLimits", "ListenerSnapshot", "ListenerState"]
+__all__ = ["HEARD_TRACKS", "ListenerLimits", "ListenerSnapshot", "ListenerState", "artist_key"]
 
 _APPLIED: Final = 0
 _DUPLICATE: Final = 1
 _WHOLE: Final = ("finished", "stopped")
 
 
+class Lists(Protocol):
+    """What lists are made from, for rankers to learn on: a `Recommender`."""
+
+    def scene(self) -> Scene:
+        """Rows and trends in place; used before anything changes them."""
+        ...
+
+
 class ListenerState:
-    """The listeners of one partition. A `KeyedState` whose keys are user ids.
+    """The listeners of one partition and the rankers of their lists. A `KeyedState`.
+
+    Keys are user ids, and `RANKER_KEY`.
 
     All methods are synchronous and bounded by their input. Nothing here raises on an event that the
     codec let through. Slots that methods return are valid until the next call that learns, blocks
@@ -67,6 +79,7 @@ class ListenerState:
         self.limits = limits or ListenerLimits()
         self.vocabulary = vocabulary
         self.arrays = new_arrays(self.limits)
+        self.ranker = new_ranker()
         self.evictions = 0
         self._slots: dict[str, int] = {}
         self._users: list[str] = []
@@ -75,6 +88,7 @@ class ListenerState:
         self._outbox = Outbox(vocabulary)
         self._batch = 0
         self._saving: ListenerColumns | None = None
+        self._ranker_saved = 0
         self._world = vocabulary.id(WORLD)
         vocabulary.register(self)
 
@@ -127,18 +141,25 @@ class ListenerState:
         """How many distinct tracks the listener is known to have heard, at most 256."""
         return int(self.arrays.meta[slot, HEARD_COUNT])
 
-    def learn(self, plays: Sequence[PlayEvent], exempt: Sequence[bool] = ()) -> Learned:
+    def learn(
+        self,
+        plays: Sequence[PlayEvent],
+        exempt: Sequence[bool] = (),
+        *,
+        lists: Lists | None = None,
+    ) -> Learned:
         """Learn plays in the order given. O(plays), a few microseconds each.
 
-        `exempt` tells which are never late (an operator sent them back); empty means none.
+        `exempt` tells which are never late (an operator sent them back); empty means none. The
+        rankers learn on what `lists` would have served; without it they stay as they are.
         """
         if not plays:
             return Learned(np.zeros(0, np.uint8), [])
         self._begin()
         columns = self._columns(plays, exempt)
-        self._outbox.pairs.reserve(11 * len(plays))
+        self._outbox.pairs.reserve(13 * len(plays))
         self._outbox.trends.reserve(2 * len(plays))
-        self._learn_all([play.user_id for play in plays], columns)
+        self._learn_all([play.user_id for play in plays], columns, lists)
         touched = columns.touched[: self.arrays.counters[TOUCHED]].tolist()
         return Learned(columns.outcome, self._still_touched(touched))
 
@@ -188,7 +209,14 @@ class ListenerState:
         arrays.counters[DIRTY] = 0
         users = [self._users[slot] for slot in dirty.tolist()]
         self._saving = ListenerColumns.copy(arrays, dirty)
-        return chain([gone], self._encoded(users, self._saving))
+        return chain([gone + self._ranker_record()], self._encoded(users, self._saving))
+
+    def _ranker_record(self) -> Records:
+        trained = int(self.ranker.trained.sum())
+        if trained == self._ranker_saved:
+            return []
+        self._ranker_saved = trained
+        return [(RANKER_KEY, encode_ranker(self.ranker))]
 
     def _encoded(self, users: list[str], columns: ListenerColumns) -> Iterator[Records]:
         for start in range(0, len(users), SLICE_RECORDS):
@@ -200,7 +228,11 @@ class ListenerState:
         self._saving = None
 
     def restore(self, key: bytes, value: bytes | None) -> None:
-        """Set one listener to a record of `changes`. Raises ValueError on bytes it cannot read."""
+        """Set one key to a record of `changes`. Raises ValueError on bytes it cannot read."""
+        if key == RANKER_KEY:
+            self.ranker = (decode_ranker(value) if value else None) or new_ranker()
+            self._ranker_saved = int(self.ranker.trained.sum())
+            return
         user_id = key.decode()
         if value is None:
             self._forget(user_id)
@@ -218,12 +250,13 @@ class ListenerState:
         blocking = np.flatnonzero(arrays.meta[:used, BLOCKED_COUNT])
         return [
             arrays.recent[:used],
+            arrays.artists[:used],
             arrays.served[:used],
             arrays.blocked[blocking],
             arrays.meta[:used, [MARKET, LAST_TRACK]].astype(np.int32),
             np.array([self._world], np.int32),
             *self._outbox.used_ids(),
-            *(() if saving is None else (saving.names, saving.blocked)),
+            *(() if saving is None else (saving.names, saving.artists, saving.blocked)),
         ]
 
     def _begin(self) -> None:
@@ -237,12 +270,14 @@ class ListenerState:
         count, vocabulary = len(plays), self.vocabulary
         track = vocabulary.intern([play.track_id for play in plays])
         market = vocabulary.intern([play.market or "" for play in plays])
+        artist = vocabulary.intern([*map(artist_key, plays)])
         session = [0 if play.session_id is None else hash64(play.session_id) or 1 for play in plays]
         early = [play.end_reason not in _WHOLE and is_early(play) for play in plays]
         return PlayColumns(
             slot=np.empty(count, np.int32),
             track=track,
             track_hash=vocabulary.hash32[track],
+            artist=artist,
             event=event_hashes([play.event_id for play in plays]),
             session=np.array(session, np.int64),
             started_ms=np.array([play.started_at_ms for play in plays], np.int64),
@@ -253,28 +288,36 @@ class ListenerState:
             touched=np.empty(count, np.int32),
         )
 
-    def _learn_all(self, users: list[str], columns: PlayColumns) -> None:
+    def _learn_all(self, users: list[str], columns: PlayColumns, lists: Lists | None) -> None:
         """Give each play its listener's slot and learn it; newcomers may cost others theirs."""
         get, start = self._slots.get, 0
+        scene = None if lists is None else lists.scene()
         found = [get(user) for user in users]
         if None in found:
             for i, user in enumerate(users):
                 slot = get(user)
                 if slot is None:
                     if self._is_full():  # who goes depends on the plays before this one
-                        self._learn_span(columns, start, i)
+                        self._learn_span(columns, (start, i), scene)
                         start = i
                     slot = self._admit(user)
                 columns.slot[i] = slot
         else:
             columns.slot[:] = np.array(found, np.int32)
-        self._learn_span(columns, start, len(users))
+        self._learn_span(columns, (start, len(users)), scene)
 
-    def _learn_span(self, columns: PlayColumns, start: int, end: int) -> None:
+    def _learn_span(self, columns: PlayColumns, span: tuple[int, int], scene: Scene | None) -> None:
         limits = self.limits
-        rules = Rules(limits.lateness_ms, limits.session_gap_ms, self._world, self._batch)
+        rules = Rules(
+            scene is not None,
+            limits.lateness_ms,
+            limits.session_gap_ms,
+            self._world,
+            self._batch,
+        )
         tables = (self._outbox.pairs.table, self._outbox.trends.table)
-        learn_plays(self.arrays, columns, tables, rules, (start, end))
+        made_from = (no_scene() if scene is None else scene, self.ranker)
+        learn_plays(self.arrays, columns, tables, rules, span, made_from)
 
     def _still_touched(self, slots: list[int]) -> list[int]:
         """Each slot once, without those whose listener was evicted meanwhile."""
@@ -324,3 +367,9 @@ class ListenerState:
         clear(arrays, slot)
         self._users[slot] = ""
         self._free.append(slot)
+
+
+def artist_key(play: PlayEvent) -> str:
+    """The name of the row of a play's artist; empty if it has none."""
+    name = artist_name(play.artist) if play.artist else ""
+    return ARTIST_MARK + name if name else ""

@@ -4,7 +4,8 @@ Layout, little-endian:
 
     format version, number of neighbours     u8, u16
     plays                                    i64
-    weights                                  i64 each
+    weights, the part of each that came after the track     i64 each
+    fading weights                           f32 each
     names                                    UTF-8, joined by newline
 """
 
@@ -21,8 +22,11 @@ from models.recommend.kernels.rows import RowArrays
 
 __all__ = ["NeighbourColumns", "decode_neighbours"]
 
-_VERSION: Final = 1
+_VERSION: Final = 2
 _HEAD: Final = struct.Struct("<BHq")
+
+
+Columns = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]
 
 
 class NeighbourColumns(NamedTuple):
@@ -33,6 +37,8 @@ class NeighbourColumns(NamedTuple):
     sizes: NDArray[np.int32]
     ids: NDArray[np.int32]
     weights: NDArray[np.int64]
+    forward: NDArray[np.int64]
+    fading: NDArray[np.float32]
 
     @classmethod
     def copy(cls, rows: RowArrays, slots: NDArray[np.int32]) -> NeighbourColumns:
@@ -45,6 +51,8 @@ class NeighbourColumns(NamedTuple):
             sizes,
             rows.ids[slots, :width],
             rows.weights[slots, :width],
+            rows.forward[slots, :width],
+            rows.fading[slots, :width],
         )
 
     def part(self, start: int, end: int) -> NeighbourColumns:
@@ -54,29 +62,39 @@ class NeighbourColumns(NamedTuple):
     def encode(self, names: NDArray[np.object_]) -> Records:
         """Key and record of each row. `names` is by id."""
         keys = names[self.owner].tolist()
-        weights, width = self.weights.tobytes(), 8 * self.weights.shape[1]
+        width = self.weights.shape[1]
+        weights, forward, fading = (
+            column.tobytes() for column in (self.weights, self.forward, self.fading)
+        )
         texts = names[self.ids].tolist()
         plays = self.plays.tolist()
         return [
             (
                 keys[i].encode(),
                 _HEAD.pack(_VERSION, size, plays[i])
-                + weights[i * width : i * width + 8 * size]
+                + weights[8 * i * width : 8 * (i * width + size)]
+                + forward[8 * i * width : 8 * (i * width + size)]
+                + fading[4 * i * width : 4 * (i * width + size)]
                 + "\n".join(texts[i][:size]).encode(),
             )
             for i, size in enumerate(self.sizes.tolist())
         ]
 
 
-def decode_neighbours(value: bytes) -> tuple[int, NDArray[np.int64], list[str]]:
-    """Plays, weights and names of a record. Raises ValueError on anything else."""
+def decode_neighbours(value: bytes) -> tuple[int, Columns, list[str]]:
+    """Plays, columns (weights, forward, fading) and names. Raises ValueError on anything else."""
     if len(value) < _HEAD.size or value[0] != _VERSION:
         raise ValueError("not a neighbours record of a version that this code reads")
     _, size, plays = _HEAD.unpack_from(value)
-    names_at = _HEAD.size + 8 * size
+    names_at = _HEAD.size + 20 * size
     if len(value) < names_at:
         raise ValueError("neighbours record is truncated")
     names = value[names_at:].decode().split("\n") if size else []
     if len(names) != size:
         raise ValueError("neighbours record holds another number of names than it says")
-    return plays, np.frombuffer(value, "<i8", size, _HEAD.size), names
+    columns = (
+        np.frombuffer(value, "<i8", size, _HEAD.size),
+        np.frombuffer(value, "<i8", size, _HEAD.size + 8 * size),
+        np.frombuffer(value, "<f4", size, _HEAD.size + 16 * size),
+    )
+    return plays, columns, names

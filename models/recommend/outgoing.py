@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from models.recommend.counting import Sums
 from models.recommend.kernels.grouping import by_first, localise
+from models.recommend.kernels.listening import IN_TURN
 from models.recommend.vocabulary import Vocabulary
 from schemas.frames import PairsFrame, TrendCountsFrame
 
@@ -18,8 +19,9 @@ __all__ = ["Outbox"]
 class Outbox:
     """Sums of pairs, plays and trend counts since the last drain.
 
-    Pairs are symmetric, so one sum stands for both directions; the sum of a track with itself is
-    its plays.
+    A sum of two tracks in turn stands for both rows: in that of the first it came after, in that
+    of the second before. The sum of a track with itself is its plays. An artist's row alone gains
+    by its tracks.
     """
 
     def __init__(self, vocabulary: Vocabulary) -> None:
@@ -39,14 +41,16 @@ class Outbox:
 
         `partition_of` is asked once per track and must always say the same. O(sums).
         """
-        key, _, total = self.pairs.drain()
+        key, kind, total = self.pairs.drain()
         if not len(key):
             return {}
-        low, high = (key >> 32).astype(np.int32), (key & 0xFFFFFFFF).astype(np.int32)
-        mixed = low != high
-        left = np.concatenate((low, high[mixed]))
-        right = np.concatenate((high, low[mixed]))
-        amount = np.concatenate((total, total[mixed]))
+        first, second = (key >> 32).astype(np.int32), (key & 0xFFFFFFFF).astype(np.int32)
+        turned = (first != second) & (kind == IN_TURN)
+        left = np.concatenate((first, second[turned]))
+        right = np.concatenate((second, first[turned]))
+        amount = np.concatenate((total, total[turned]))
+        forward = np.zeros(len(left), np.uint8)
+        forward[: len(first)] = turned
         partition = self._partitions(left, partition_of)
         order = np.argsort(partition, kind="stable")
         partitions, starts = _runs(partition[order])
@@ -54,12 +58,13 @@ class Outbox:
         local, distinct, begins = localise(starts, ids, self._scratch_for())
         # Entries of one row together: its owner finds the row once, and still in its cache.
         together = by_first(starts, local, begins)
-        local, amount = local[together], amount[order][together]
+        local, order = local[together], order[together]
+        amount, forward = amount[order], forward[order]
         frames = {}
         for g, number in enumerate(partitions):
             part = slice(starts[g], starts[g + 1])
             names = self._names(distinct[begins[g] : begins[g + 1]])
-            frames[number] = _pairs_frame(names, local[part], amount[part])
+            frames[number] = _pairs_frame(names, local[part], amount[part], forward[part])
         return frames
 
     def drain_trend_counts(self) -> list[TrendCountsFrame]:
@@ -120,7 +125,10 @@ def _runs(values: NDArray[np.int32]) -> tuple[list[int], NDArray[np.int64]]:
 
 
 def _pairs_frame(
-    names: list[str], local: NDArray[np.int32], amount: NDArray[np.int64]
+    names: list[str],
+    local: NDArray[np.int32],
+    amount: NDArray[np.int64],
+    forward: NDArray[np.uint8],
 ) -> PairsFrame:
     plays = local[:, 0] == local[:, 1]
     pairs = ~plays
@@ -131,4 +139,5 @@ def _pairs_frame(
         left=local[pairs, 0],
         right=local[pairs, 1],
         weight=amount[pairs],
+        forward=forward[pairs],
     )

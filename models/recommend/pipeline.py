@@ -18,7 +18,7 @@ from models.recommend.trends import TrendState
 from models.recommend.vocabulary import Vocabulary
 from schemas.events import PlayEvent
 from schemas.frames import PairsFrame, TrendCountsFrame
-from schemas.outputs import TrendWindow
+from schemas.outputs import Source, TrendWindow
 
 __all__ = ["Pipeline", "Sent"]
 
@@ -48,21 +48,26 @@ class Pipeline:
         tracks_max: int = 100_000,
         trend_window: TrendWindow = "day",
         filtered: bool = True,
+        without: Source | None = None,
     ) -> None:
         self.vocabulary = Vocabulary()
         self.listeners = ListenerState(self.vocabulary, limits)
         self.neighbours = NeighbourState(self.vocabulary, tracks_max)
         self.trends = TrendState(self.vocabulary, tracks_per_market_max=tracks_max)
         self.recommender = Recommender(
-            self.vocabulary, self.neighbours, list_length=list_length, filtered=filtered
+            self.vocabulary,
+            self.neighbours,
+            list_length=list_length,
+            filtered=filtered,
+            without=without,
         )
         self.popular: dict[str, list[str]] = {}
         """The trending tracks of each market as of the last `propagate`."""
         self._trend_window: TrendWindow = trend_window
 
     def learn(self, plays: Sequence[PlayEvent]) -> Learned:
-        """Stage A alone: the listeners' own context is up to date at once."""
-        return self.listeners.learn(plays)
+        """Stage A alone: rankers and the listeners' own context are up to date at once."""
+        return self.listeners.learn(plays, lists=self.recommender)
 
     def propagate(self) -> None:
         """Stages B and C: rows and trends learn what stage A sent since the last call."""

@@ -1,11 +1,9 @@
-"""Lists from context: what goes well with the last plays of a session, then what is popular.
+"""Lists: what goes well with the last plays of a session, with the listener, and with the market.
 
-    score(j) = sum over k of 0.8 ** k * weight(i_k, j) / sqrt(plays(i_k) + 1)
-
-over the last five tracks i_0, i_1, ... of the session. The root keeps a track that everybody plays
-from drowning the others. `next` may repeat what the listener knows; `discover` holds only tracks
-that are not among the last 256 they heard. Neither holds a blocked track or the one just played.
-Both are filled up with what is trending in the listener's market, then in the world.
+Sources name candidates (`kernels.candidates`), and a ranker for each list, learned from every play,
+orders them (`kernels.ranking`). `next` may repeat what the listener knows; `discover` holds only
+tracks that are not among the last 256 they heard. Neither holds a blocked track or the one just
+played. Both are filled up with what is trending in the listener's market, then in the world.
 """
 
 from __future__ import annotations
@@ -16,31 +14,26 @@ from typing import Final, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from models.recommend.kernels.listening import MARKET, SESSION_LENGTH
-from models.recommend.kernels.serving import (
-    DISCOVER,
-    NEXT,
-    Popular,
-    RowSource,
-    ServedArrays,
-    ServingRules,
-    serve,
-)
-from models.recommend.listeners import ListenerState
+from models.recommend.kernels.candidates import NOTHING, Popular, RowSource, Scene, ServingRules
+from models.recommend.kernels.listener import CONTEXT_USED, MARKET, SESSION_LENGTH
+from models.recommend.kernels.ranking import DISCOVER, NEXT
+from models.recommend.kernels.serving import ServedArrays, serve
+from models.recommend.listeners import ListenerState, artist_key
 from models.recommend.vocabulary import NO_NAME, Vocabulary
-from schemas.outputs import WORLD
+from schemas.events import PlayEvent
+from schemas.outputs import SOURCES, WORLD, Source
 
-__all__ = ["CONTEXT_USED", "DECAY", "SOURCES", "ListColumns", "Recommender", "Rows", "ServedLists"]
+__all__ = ["DECAY", "ListColumns", "Needs", "Recommender", "Rows", "ServedLists"]
 
-CONTEXT_USED: Final = 5
 DECAY: Final = 0.8
-SOURCES: Final = ("similar", "popular")
 TRENDING_MAX: Final = 100
 """Tracks kept per market to fill lists up with."""
 MARKETS_MAX: Final = 1024
 
-ListColumns = tuple[list[str], NDArray[np.float32], list[str]]
-"""Track ids, scores and sources of a list, best first: what `schemas.outputs.encode_list` takes."""
+ListColumns = tuple[list[str], NDArray[np.float32], list[str], NDArray[np.int8]]
+"""Track ids, scores, sources and because of a list, best first: what `encode_list` takes."""
+
+_SOURCE_NAMES: Final = np.array(SOURCES, np.object_)
 
 
 class Rows(Protocol):
@@ -52,10 +45,18 @@ class Rows(Protocol):
         ...
 
 
+class Needs(NamedTuple):
+    """Rows of tracks and artists, and trends of markets; ids of the vocabulary."""
+
+    rows: NDArray[np.int32]
+    markets: NDArray[np.int32]
+
+
 class ServedLists(NamedTuple):
-    """Both lists of a listener."""
+    """Both lists of a listener, and the tracks of the session they were made from."""
 
     user_id: str
+    session: list[str]
     next: ListColumns
     discover: ListColumns
 
@@ -64,30 +65,29 @@ class Recommender:
     """Makes lists for listeners of any state that shares its vocabulary.
 
     Knows trends by `set_trending`; rows come from `rows`: the cache of a worker, or a
-    `NeighbourState` of the same process. Not `filtered`, lists may hold the track just played: for
-    evaluation.
+    `NeighbourState` of the same process. For evaluation: not `filtered`, lists may hold the track
+    just played; `without` a source, it says nothing.
     """
 
     def __init__(
-        self, vocabulary: Vocabulary, rows: Rows, *, list_length: int = 20, filtered: bool = True
+        self,
+        vocabulary: Vocabulary,
+        rows: Rows,
+        *,
+        list_length: int = 20,
+        filtered: bool = True,
+        without: Source | None = None,
     ) -> None:
         if list_length < 1:
             raise ValueError("list_length is at least 1")
-        self._rules = ServingRules(CONTEXT_USED, DECAY, filtered)
+        left_out = NOTHING if without is None else SOURCES.index(without)
+        self._rules = ServingRules(CONTEXT_USED, DECAY, filtered, left_out)
         self.vocabulary = vocabulary
         self.rows = rows
         self.list_length = list_length
         self._markets: dict[int, int] = {}
         self._unknown: set[int] = set()
         self._popular = _new_popular(8)
-        # The tails of lists are few: every split of a list into similar and popular ones.
-        self._sources = [
-            [
-                [SOURCES[0]] * similar + [SOURCES[1]] * (size - similar)
-                for similar in range(size + 1)
-            ]
-            for size in range(list_length + 1)
-        ]
         self.set_trending(WORLD, [], [])
         vocabulary.register(self)
 
@@ -112,44 +112,59 @@ class Recommender:
         names = self.vocabulary.names
         return [names[market] for market in (*self._markets, *self._unknown)]
 
-    def note_markets(self, state: ListenerState, slots: Sequence[int]) -> bool:
-        """Note the markets of these listeners; tells whether one is new."""
-        found = {*state.arrays.meta[np.array(slots, np.int64), MARKET].tolist()}
-        new = found - self._markets.keys() - self._unknown - {NO_NAME}
+    def note_markets(self, markets: NDArray[np.int32]) -> bool:
+        """Note markets, by id; tells whether one is new."""
+        new = {*markets.tolist()} - self._markets.keys() - self._unknown - {NO_NAME}
         if len(self._unknown) + len(new) > MARKETS_MAX:
             return False
         self._unknown |= new
         return bool(new)
 
-    def context_tracks(self, state: ListenerState, slots: Sequence[int]) -> NDArray[np.int32]:
-        """The tracks whose rows `recommend` would use, as ids; one may come more than once."""
+    def needs(
+        self, state: ListenerState, slots: Sequence[int], plays: Sequence[PlayEvent] = ()
+    ) -> Needs:
+        """What learning `plays` and then recommending to `slots` looks at; some more than once."""
         arrays, which = state.arrays, np.array(slots, np.int64)
-        recent = arrays.recent[which, :CONTEXT_USED]
         used = np.arange(CONTEXT_USED) < arrays.meta[which, SESSION_LENGTH][:, None]
-        tracks: NDArray[np.int32] = recent[used]
-        return tracks
+        artists = arrays.artists[which][used]
+        rows = [arrays.recent[which, :CONTEXT_USED][used], artists[artists > 0]]
+        markets = arrays.meta[which, MARKET].astype(np.int32)
+        if plays:
+            intern = self.vocabulary.intern
+            rows.append(intern([play.track_id for play in plays]))
+            rows.append(intern([*{key for play in plays if (key := artist_key(play))}]))
+            markets = np.concatenate((markets, intern([play.market or "" for play in plays])))
+        return Needs(np.concatenate(rows), markets)
 
     def recommend(self, state: ListenerState, slots: Sequence[int]) -> list[ServedLists]:
         """Both lists of each slot, and the memory of them that `learn` is tested against."""
         if not slots:
             return []
         which = np.array(slots, np.int32)
-        get = self._markets.get
-        markets = [get(market, -1) for market in state.arrays.meta[which, MARKET].tolist()]
         out = self._new_served(len(slots))
-        serve(
-            state.arrays,
-            (which, np.array(markets, np.int32), self.vocabulary.hash32),
-            self.rows.source,
-            self._popular,
-            self._rules,
-            out,
-        )
+        serve(state.arrays, which, self.scene(), state.ranker, out)
         columns = self._list_columns(out)
+        arrays, user = state.arrays, state.user_id
+        recent = self.vocabulary.objects[arrays.recent[which, :CONTEXT_USED]].tolist()
+        lengths = arrays.meta[which, SESSION_LENGTH].tolist()
         return [
-            ServedLists(state.user_id(slot), columns[2 * i + NEXT], columns[2 * i + DISCOVER])
+            ServedLists(
+                user(slot),
+                recent[i][: lengths[i]],
+                columns[2 * i + NEXT],
+                columns[2 * i + DISCOVER],
+            )
             for i, slot in enumerate(slots)
         ]
+
+    def scene(self) -> Scene:
+        """What lists are made from besides the listener. Holds until anything changes it."""
+        popular = self._popular
+        if len(popular.row_of) < self.vocabulary.capacity:
+            grown = np.zeros(self.vocabulary.capacity, np.int32)
+            grown[: len(popular.row_of)] = popular.row_of
+            popular = self._popular = popular._replace(row_of=grown)
+        return Scene(self.rows.source, popular, self.vocabulary.hash32, self._rules)
 
     def used_ids(self) -> list[NDArray[np.int32]]:
         """Every id this recommender holds, for the vocabulary's sweep."""
@@ -157,22 +172,26 @@ class Recommender:
 
     def _list_columns(self, out: ServedArrays) -> list[ListColumns]:
         """The served arrays by name: two lists per listener, in one run over flat columns."""
-        room, sources = self.list_length, self._sources
-        names = self.vocabulary.objects[out.ids.reshape(-1, room)].tolist()
-        scores = out.scores.astype(np.float32).reshape(-1, room)
-        sizes, similar = out.sizes.ravel().tolist(), out.similar.ravel().tolist()
+        room, objects = self.list_length, self.vocabulary.objects
+        names = objects[out.ids.reshape(-1, room)].tolist()
+        because = out.because.reshape(-1, room)
+        sources = _SOURCE_NAMES[out.sources.reshape(-1, room)].tolist()
+        scores = out.scores.reshape(-1, room)
         return [
-            (names[i] if size == room else names[i][:size], scores[i, :size], sources[size][known])
-            for i, (size, known) in enumerate(zip(sizes, similar, strict=True))
+            (names[i], scores[i], sources[i], because[i])
+            if size == room
+            else (names[i][:size], scores[i, :size], sources[i][:size], because[i][:size])
+            for i, size in enumerate(out.sizes.ravel().tolist())
         ]
 
     def _new_served(self, count: int) -> ServedArrays:
         shape = (count, 2, self.list_length)
         return ServedArrays(
             ids=np.zeros(shape, np.int32),
-            scores=np.zeros(shape, np.float64),
+            scores=np.zeros(shape, np.float32),
+            sources=np.zeros(shape, np.int8),
+            because=np.zeros(shape, np.int8),
             sizes=np.zeros(shape[:2], np.int32),
-            similar=np.zeros(shape[:2], np.int32),
         )
 
     def _market_row(self, market: str) -> int | None:
@@ -187,8 +206,9 @@ class Recommender:
                 grown.ids[:row] = self._popular.ids
                 grown.scores[:row] = self._popular.scores
                 grown.sizes[:row] = self._popular.sizes
-                self._popular = grown
+                self._popular = grown._replace(row_of=self._popular.row_of)
             self._markets[track] = row
+            self.scene().popular.row_of[track] = row + 1
             self._unknown.discard(track)
         return row
 
@@ -198,4 +218,5 @@ def _new_popular(markets: int) -> Popular:
         ids=np.zeros((markets, TRENDING_MAX), np.int32),
         scores=np.zeros((markets, TRENDING_MAX), np.float64),
         sizes=np.zeros(markets, np.int32),
+        row_of=np.zeros(0, np.int32),
     )

@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import math
 from collections import Counter, OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
+from models.recommend.kernels.listener import CONTEXT_USED
 from models.recommend.listener_memory import ListenerLimits, ListenerSnapshot
+from models.recommend.listeners import artist_key
 from models.recommend.plays import hash64, is_early
 from models.recommend.vocabulary import hash32
 from schemas.events import Feedback, PlayEvent
 from schemas.outputs import WORLD
 
-__all__ = ["ReferenceListeners", "ReferenceRows", "ReferenceTrend", "reference_lists"]
+__all__ = ["ReferenceListeners", "ReferenceRows", "ReferenceTrend"]
 
 RECENT, HEARD, BLOCKED, CONTEXT, WEIGHT = 50, 256, 256, 10, 2520
 
@@ -32,19 +34,29 @@ class _Listener:
     market: str = ""
     last_track: str = ""
     recent: list[str] = field(default_factory=list)
+    artists: list[str] = field(default_factory=list)
     heard: list[int] = field(default_factory=list)
     events: list[int] = field(default_factory=list)
     blocked: list[str] = field(default_factory=list)
 
 
 class ReferenceListeners:
-    """Stage A. `pairs` counts plays under (track, track) and weights under both directions."""
+    """Stage A. `pairs` are weights by (left, right, whether right came after left).
 
-    def __init__(self, limits: ListenerLimits | None = None) -> None:
+    `before` is called with what is known of a listener, and the track, before it is applied.
+    """
+
+    def __init__(
+        self,
+        limits: ListenerLimits | None = None,
+        *,
+        before: Callable[[ListenerSnapshot, str], None] | None = None,
+    ) -> None:
         self.limits = limits or ListenerLimits()
+        self._before = before
         self.listeners: OrderedDict[str, _Listener] = OrderedDict()
         self.plays: Counter[str] = Counter()
-        self.pairs: Counter[tuple[str, str]] = Counter()
+        self.pairs: Counter[tuple[str, str, bool]] = Counter()
         self.trends: Counter[tuple[str, str, int]] = Counter()
         self.evictions = 0
 
@@ -68,6 +80,7 @@ class ReferenceListeners:
             session=found.session,
             context=found.recent[: found.length],
             recent=found.recent,
+            artists=found.artists,
             heard=found.heard,
             events=found.events,
             blocked=found.blocked,
@@ -81,17 +94,21 @@ class ReferenceListeners:
         if known is not None and event in known.events:
             return "duplicate"
         listener = self._use(play.user_id)
+        early = is_early(play)
+        late = play.started_at_ms < listener.newest_ms - self.limits.lateness_ms
+        before = self.snapshot(play.user_id)
+        if self._before and before and not early and not late:
+            self._before(before, play.track_id)
         listener.events = [event, *listener.events][: self.limits.dedupe_window]
         listener.plays += 1
         track_hash = hash32(play.track_id)
         others = [other for other in listener.heard if other != track_hash]
         listener.heard = [track_hash, *others][:HEARD]
         self.plays[play.track_id] += 1
-        early = is_early(play)
         if not early:
             for market in {WORLD, play.market or WORLD}:
                 self.trends[market, play.track_id, play.started_at_ms // 60_000] += 1
-        if play.started_at_ms < listener.newest_ms - self.limits.lateness_ms:
+        if late:
             return "late"
         listener.newest_ms = max(listener.newest_ms, play.started_at_ms)
         listener.last_track = play.track_id
@@ -111,8 +128,13 @@ class ReferenceListeners:
         context = listener.recent[: listener.length] if same else []
         for distance, other in enumerate(context, start=1):
             if other != play.track_id:
-                self.pairs[play.track_id, other] += WEIGHT // distance
-                self.pairs[other, play.track_id] += WEIGHT // distance
+                self.pairs[play.track_id, other, False] += WEIGHT // distance
+                self.pairs[other, play.track_id, True] += WEIGHT // distance
+        artist = artist_key(play)
+        if artist:
+            self.plays[artist] += 1
+            self.pairs[artist, play.track_id, False] += WEIGHT
+        listener.artists = [artist, *listener.artists][:CONTEXT_USED]
         listener.recent = [play.track_id, *listener.recent][:RECENT]
         listener.length = min(len(context) + 1, CONTEXT)
         listener.session, listener.last_ms = session, play.started_at_ms
@@ -140,26 +162,34 @@ class ReferenceListeners:
 
 
 class ReferenceRows:
-    """Stage B. Each track's plays and weights, at most 100 of them."""
+    """Stage B. Each track's plays and weights, at most 100 of them.
+
+    Frame by frame: first its plays, then its weights.
+    """
 
     def __init__(self, tracks_max: int = 100_000) -> None:
         self.rows: OrderedDict[str, Counter[str]] = OrderedDict()
+        self.forward: Counter[tuple[str, str]] = Counter()
+        self.fading: dict[tuple[str, str], float] = {}
         self.plays: Counter[str] = Counter()
         self.evictions = 0
         self._tracks_max = tracks_max
 
     def add_plays(self, track: str, count: int) -> None:
-        """Count plays of a track."""
-        self._use(track)
+        """Count plays of a track; its row fades."""
+        for other in self._use(track):
+            self.fading[track, other] *= 0.5 ** (count / 8)
         self.plays[track] += count
 
-    def add_weight(self, left: str, right: str, weight: int) -> None:
+    def add_weight(self, left: str, right: str, weight: int, *, forward: bool) -> None:
         """Add to the row of `left`; a full row gives up its lightest neighbour for a new one."""
         row = self._use(left)
         if right not in row and len(row) == 100:
             (*_, (lightest, _)) = self.top(left, 100)
-            del row[lightest]
+            del row[lightest], self.forward[left, lightest], self.fading[left, lightest]
         row[right] += weight
+        self.forward[left, right] += weight if forward else 0
+        self.fading[left, right] = self.fading.get((left, right), 0.0) + weight
 
     def top(self, track: str, k: int) -> list[tuple[str, int]]:
         """The k heaviest neighbours."""
@@ -169,8 +199,10 @@ class ReferenceRows:
     def _use(self, track: str) -> Counter[str]:
         if track not in self.rows:
             if len(self.rows) == self._tracks_max:
-                evicted, _ = self.rows.popitem(last=False)
+                evicted, row = self.rows.popitem(last=False)
                 del self.plays[evicted]
+                for other in row:
+                    del self.forward[evicted, other], self.fading[evicted, other]
                 self.evictions += 1
             self.rows[track] = Counter()
             self.plays[track] = 0
@@ -196,34 +228,3 @@ class ReferenceTrend:
             decayed = count * math.exp2((minute - newest) / half_life)
             scores[track] = scores.get(track, 0.0) + decayed
         return scores
-
-
-def reference_lists(
-    listener: ListenerSnapshot,
-    rows: ReferenceRows,
-    trending: Sequence[Sequence[str]],
-    k: int,
-) -> dict[str, list[tuple[str, str]]]:
-    """`next` and `discover` as (track, source). `trending` holds the market's, then the world's."""
-    scores: dict[str, float] = {}
-    for position, track in enumerate(listener.context[:5]):
-        share = 0.8**position / math.sqrt(rows.plays[track] + 1)
-        for other, weight in rows.rows.get(track, {}).items():
-            scores[other] = scores.get(other, 0.0) + share * weight
-    ranked = sorted(scores, key=lambda track: (-scores[track], hash32(track)))
-    barred = {*listener.blocked, listener.last_track, *listener.recent[:1]}
-    heard = set(listener.heard)
-    lists = {}
-    for kind in ("next", "discover"):
-        similar = [t for t in ranked if t not in barred and _fits(kind, t, heard)][:k]
-        entries = [(track, "similar") for track in similar]
-        for track in (track for names in trending for track in names):
-            known = any(track == other for other, _ in entries)
-            if len(entries) < k and not known and track not in barred and _fits(kind, track, heard):
-                entries.append((track, "popular"))
-        lists[kind] = entries
-    return lists
-
-
-def _fits(kind: str, track: str, heard: set[int]) -> bool:
-    return kind == "next" or hash32(track) not in heard

@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from models.recommend.kernels.serving import RowSource
+from models.recommend.kernels.candidates import RowSource
 from models.recommend.neighbours import PUBLISHED_NEIGHBOURS, RowColumns
 from models.recommend.vocabulary import Vocabulary
 from schemas.outputs import decode_similar
@@ -24,7 +24,7 @@ _DECODED: Final = b""  # equal to no bytes of a row
 
 
 class RowCache:
-    """At most `rows_max` rows; about 0.7 KB each. `now_s` is the caller's monotonic clock.
+    """At most `rows_max` rows; about 1.3 KB each. `now_s` is the caller's monotonic clock.
 
     `rows_max` should hold the context of a batch: five tracks for each of its listeners. Tracks are
     given as ids of the vocabulary where names would cost time.
@@ -43,6 +43,8 @@ class RowCache:
         self._tracks = np.zeros(rows_max, np.int32)
         self._ids = np.zeros((rows_max, PUBLISHED_NEIGHBOURS), np.int32)
         self._weights = np.zeros((rows_max, PUBLISHED_NEIGHBOURS), np.int64)
+        self._forward = np.zeros((rows_max, PUBLISHED_NEIGHBOURS), np.int64)
+        self._fading = np.zeros((rows_max, PUBLISHED_NEIGHBOURS), np.float32)
         self._sizes = np.zeros(rows_max, np.int32)
         self._plays = np.zeros(rows_max, np.int64)
         vocabulary.register(self)
@@ -53,7 +55,15 @@ class RowCache:
     @property
     def source(self) -> RowSource:
         """The rows in place. Holds until the next call."""
-        return RowSource(self._places(), self._ids, self._weights, self._sizes, self._plays)
+        return RowSource(
+            self._places(),
+            self._ids,
+            self._weights,
+            self._forward,
+            self._fading,
+            self._sizes,
+            self._plays,
+        )
 
     def missing(self, tracks: NDArray[np.int32], now_s: float) -> NDArray[np.int32]:
         """Which of the tracks must be fetched: never seen, or older than the time to live."""
@@ -86,6 +96,8 @@ class RowCache:
             self._plays[place] = columns.plays
             self._ids[place, :size] = ids
             self._weights[place, :size] = columns.weights[:size]
+            self._forward[place, :size] = columns.forward[:size]
+            self._fading[place, :size] = columns.fading[:size]
             self._sizes[place] = size
         return int(place)
 
@@ -103,6 +115,8 @@ class RowCache:
             slots = slots[held]
             self._ids[places] = rows.ids[slots, :PUBLISHED_NEIGHBOURS]
             self._weights[places] = rows.weights[slots, :PUBLISHED_NEIGHBOURS]
+            self._forward[places] = rows.forward[slots, :PUBLISHED_NEIGHBOURS]
+            self._fading[places] = rows.fading[slots, :PUBLISHED_NEIGHBOURS]
             self._sizes[places] = np.minimum(rows.sizes[slots], PUBLISHED_NEIGHBOURS)
             self._plays[places] = rows.plays[slots]
             self._fetched_s[places] = now_s
@@ -152,4 +166,11 @@ class RowCache:
 
 def _columns(row: bytes) -> RowColumns:
     similar = decode_similar(row)
-    return RowColumns(similar.plays, similar.track_ids, np.array(similar.scores, np.int64))
+    none = [0] * len(similar.track_ids)  # an older version of us wrote no more than weights
+    return RowColumns(
+        similar.plays,
+        similar.track_ids,
+        np.array(similar.scores, np.int64),
+        np.array(similar.after or none, np.int64),
+        np.array(similar.lately or none, np.float32),
+    )

@@ -11,7 +11,8 @@ import orjson
 from rich.console import Console
 from rich.table import Table
 
-from models.evaluate.scores import ARMS, DEPTH
+from models.evaluate.scores import ARMS, DEPTH, POPULAR, WITHOUT
+from schemas.outputs import SOURCES
 from segue.clock import SystemClock
 from segue.config import Settings, load_settings
 from segue.errors import Misconfigured, SegueError
@@ -60,9 +61,9 @@ class _Asked:
 @click.option(
     "--arms",
     type=_Arms(),
-    default=",".join(ARMS),
+    default="default,popular",
     show_default=True,
-    help="What to score: default (the lists as shipped), popular.",
+    help="What to score: default (the lists as shipped), popular, without-SOURCE.",
 )
 @click.option(
     "--lag",
@@ -137,9 +138,10 @@ def _run(file: Path, bad: BadRows, console: Console, asked: _Asked) -> Report:
     with console.status("loading compiled models (seconds, the first time)"):
         warm()
     start = round(asked.warmup * log.rows)
+    made = [arm for arm in asked.arms if arm != POPULAR] or ["default"]
     evaluation = Prequential(
-        _pipeline(settings),
-        arms=asked.arms,
+        {arm: _pipeline(settings, arm) for arm in made},
+        popular=POPULAR in asked.arms,
         lag_plays=asked.lag_plays,
         sample=Sample(start)
         if asked.evaluate is None
@@ -150,10 +152,12 @@ def _run(file: Path, bad: BadRows, console: Console, asked: _Asked) -> Report:
         for batch in log.batches(bad, batch_rows=_BATCH_ROWS):
             evaluation.step(batch.plays)
             progress.update(batch.next_row)
-    return evaluation.report
+    report = evaluation.report
+    report.scores = {arm: report.scores[arm] for arm in asked.arms}
+    return report
 
 
-def _pipeline(settings: Settings) -> Pipeline:
+def _pipeline(settings: Settings, arm: str) -> Pipeline:
     """All partitions in one: the same limits in sum."""
     from models.recommend import ListenerLimits
     from models.recommend.pipeline import Pipeline
@@ -169,6 +173,7 @@ def _pipeline(settings: Settings) -> Pipeline:
         list_length=max(settings.list_length, DEPTH),
         tracks_max=settings.tracks_per_partition_max * settings.partitions,
         filtered=False,
+        without=next((source for source in SOURCES if arm == WITHOUT + source), None),
     )
 
 

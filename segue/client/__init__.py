@@ -12,6 +12,7 @@ from schemas.events import Feedback, PlayEvent
 from schemas.outputs import RecommendationList, SimilarTracks, TrendingTracks
 from segue.client.lists import ListReader
 from segue.client.producer import PlayProducer
+from segue.client.reasons import reason
 
 __all__ = [
     "Feedback",
@@ -21,4 +22,5 @@ __all__ = [
     "RecommendationList",
     "SimilarTracks",
     "TrendingTracks",
+    "reason",
 ]

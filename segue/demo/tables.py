@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from schemas.outputs import RecommendationList, SimilarTracks, TrendingTracks
+from segue.client.reasons import reason
 
 __all__ = ["recommendation_table", "similar_table", "trend_table"]
 
@@ -20,7 +21,8 @@ WEIGHT_UNIT: Final = 2520
 
 def recommendation_table(found: RecommendationList) -> RenderableType:
     """A listener's `next` or `discover` list, best first."""
-    table = _table(found.track_ids, found.scores, found.sources)
+    reasons = [reason(found, i) for i in range(len(found.track_ids))]
+    table = _table(found.track_ids, found.scores, reasons)
     return _titled(f"{found.kind} for {found.user_id}", table, found.at_ms, found.version)
 
 
@@ -45,16 +47,16 @@ def _titled(title: str, table: Table, at_ms: int, version: str) -> RenderableTyp
 
 
 def _table(
-    track_ids: Sequence[str], scores: Sequence[float], sources: Sequence[str] | None = None
+    track_ids: Sequence[str], scores: Sequence[float], reasons: Sequence[str] | None = None
 ) -> Table:
     table = Table()
     table.add_column("#", justify="right", style="dim")
     table.add_column("track", overflow="fold")
     table.add_column("score", justify="right")
-    if sources is not None:
-        table.add_column("from")
+    if reasons is not None:
+        table.add_column("because", overflow="fold")
     for place, (track_id, score) in enumerate(zip(track_ids, scores, strict=True), start=1):
-        source = () if sources is None else (Text(sources[place - 1]),)
+        why = () if reasons is None else (Text(reasons[place - 1]),)
         # Ids hold any characters, so they go in as Text: rich would read brackets as markup.
-        table.add_row(str(place), Text(track_id), f"{score:,.4g}", *source)
+        table.add_row(str(place), Text(track_id), f"{score:,.4g}", *why)
     return table

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, NamedTuple, Self
+from unicodedata import normalize
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
@@ -29,6 +30,7 @@ from segue.testing.truth import home_of
 __all__ = ["Load", "Message", "PlayStream", "send_all"]
 
 LISTENERS, WANDERERS, CLUSTERS, TRACKS = 300, 12, 20, 40
+ARTISTS = 5  # of a cluster: each has eight of its tracks
 MARKETS = (None, "DE", "GB", "BR", "JP")
 MINUTE_MS, HOUR_MS, DAY_MS = 60_000, 3_600_000, 86_400_000
 TICK_S = 0.02
@@ -142,11 +144,12 @@ class PlayStream:
         chance = self._random
         self._events += 1
         person.plays += 1
+        track = int(chance.triangular(0, TRACKS, 0))
         end = chance.choices(("finished", "skipped", "stopped", "error"), (80, 12, 5, 3))[0]
         play: dict[str, Any] = {
             "event_id": f"event-{self._seed}-{self._events}",
             "user_id": person.user,
-            "track_id": f"track-{person.cluster}-{int(chance.triangular(0, TRACKS, 0))}",
+            "track_id": f"track-{person.cluster}-{track}",
             "started_at_ms": started_at_ms,
             "played_ms": chance.randint(1_000, 60_000) if end == "skipped" else 180_000,
             "duration_ms": chance.choice((0, 40_000, 200_000)),
@@ -156,7 +159,16 @@ class PlayStream:
             play["session_id"] = f"{person.user}/{person.session}"
         if person.market is not None:
             play["market"] = person.market
+        if chance.random() < 0.8:
+            play["artist"] = self._spelling(person.cluster, track % ARTISTS)
         return play
+
+    def _spelling(self, cluster: int, artist: int) -> str | None:
+        """One of the ways that apps write an artist's name; a few say nothing."""
+        name = f"Bj\u00f6rn \ufb01fth {cluster}-{artist}"
+        letters = (name.upper(), name.casefold(), normalize("NFD", name))
+        blanks = (f"  {name} ", name.replace(" ", "\t "), f"\u200b{name}\x00")
+        return self._random.choice((name, name, name, *letters, *blanks, None, " ", ""))
 
     def _message(self, person: Person, body: object) -> Message:
         return Message(self._plays, person.via, person.user.encode(), json.dumps(body).encode())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Collection, Iterable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -35,14 +35,19 @@ async def read_log(settings: Settings, topic: str) -> list[Any]:
     return records
 
 
-async def read_latest(settings: Settings, topic: str) -> dict[bytes, bytes]:
+async def read_latest(
+    settings: Settings, topic: str, *, without: Collection[bytes] = ()
+) -> dict[bytes, bytes]:
     """Return the last value of each key of a compacted topic. Deleted keys are absent.
 
-    Raises AssertionError when a key is in two partitions: then two tasks thought it theirs.
+    `without` are keys that each partition has for itself. Raises AssertionError when another key
+    is in two partitions: then two tasks thought it theirs.
     """
     latest: dict[bytes, bytes] = {}
     home: dict[bytes, int] = {}
     for record in await read_log(settings, topic):
+        if record.key in without:
+            continue
         held = home.setdefault(record.key, record.partition)
         assert held == record.partition, f"{topic}: {record.key!r} is in {held} and another"
         if record.value is None:

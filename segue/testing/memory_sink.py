@@ -15,7 +15,7 @@ from schemas.outputs import (
     decode_similar,
     decode_trending,
 )
-from schemas.rediskeys import discover_key, next_key, similar_key, trend_key
+from schemas.rediskeys import artist_key, discover_key, next_key, similar_key, trend_key
 from segue.config import Settings
 from segue.telemetry.health import Health
 from segue.testing.memory_redis import MemoryRedis
@@ -51,6 +51,11 @@ class MemorySink(RedisSink):
     def similar(self, track_id: str) -> SimilarTracks | None:
         """Return the tracks similar to a track."""
         raw = self.redis.data.get(similar_key(track_id))
+        return None if raw is None else decode_similar(raw)
+
+    def artist(self, name: str) -> SimilarTracks | None:
+        """Return an artist's tracks; `name` as `artist_name` gives it."""
+        raw = self.redis.data.get(artist_key(name))
         return None if raw is None else decode_similar(raw)
 
     def trends(self, market: str, window: TrendWindow) -> TrendingTracks | None:

@@ -8,16 +8,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from itertools import pairwise, zip_longest
 from typing import Any
 from zlib import crc32
 
-from segue.testing.truth import Truth
+from segue.testing.truth import ARTIST_MARK, Truth
 from segue.testing.wire import ListenerFacts, RowFacts
 
-__all__ = ["list_faults", "similar_faults", "trend_faults"]
+__all__ = ["fading_faults", "list_faults", "similar_faults", "trend_faults"]
 
 PUBLISHED = 50
 TRENDING = 100
+SESSION = 5
+# What speaks for a track: tracks of the session, or the track itself.
+OF_SESSION = {"together", "lately", "after", "artist"}
+OF_ITSELF = {"again", "often", "loop", "popular"}
+F32 = 2.0**-20  # relative error allowed where the product counts in 32 bits
 HALF_LIFE_MINUTES = {"hour": 20, "day": 480}
 
 
@@ -36,15 +42,25 @@ def list_faults(
     """
     kind, user = name
     tracks: list[str] = value["track_ids"]
+    scores, sources, because = value["scores"], value["sources"], value["because"]
+    session = listener.recent[: min(listener.context, SESSION)]
     held = set(tracks)
     heard = set(listener.heard)
     checks = {
         "is named after its key": (value["kind"], value["user_id"]) == name,
         "has at most k tracks": len(tracks) <= list_length,
-        "has columns of equal length": len(tracks) == len(value["scores"]) == len(value["sources"]),
+        "has columns of equal length": {len(scores), len(sources), len(because)} == {len(tracks)},
+        "has scores from 1 to 0 that do not rise": _falls([1.0, *scores, 0.0]),
+        "tells the session": value["session"] == session,
+        "tells known sources": {*sources} <= OF_SESSION | OF_ITSELF,
+        "tells a track of the session where one spoke, and none else": all(
+            0 <= place < len(session) if source in OF_SESSION else place == -1
+            for source, place in zip(sources, because, strict=False)
+        ),
         "has no track twice": len(held) == len(tracks),
         "has no blocked track": not held & set(listener.blocked),
         "has known tracks only": held <= truth.rows.keys(),
+        "names no artist": not any(track.startswith(ARTIST_MARK) for track in tracks),
         "has not the track just played": listener.last_track not in held,
         "is not newer than the newest": value["version"] <= newest,
         "discovers nothing heard": kind == "next"
@@ -55,16 +71,35 @@ def list_faults(
     ]
 
 
-def similar_faults(value: dict[str, Any], track: str, row: RowFacts) -> list[str]:
-    """Compare a published row, the 50 heaviest neighbours, with the truth."""
+def similar_faults(value: dict[str, Any], name: str, row: RowFacts) -> list[str]:
+    """Compare a published row, the 50 heaviest neighbours of a track or an artist, with the truth.
+
+    `lately` depends on which plays came in one frame, so it is held to its bounds.
+    """
     by_weight = sorted(row.weights.items(), key=lambda entry: (-entry[1], crc32(entry[0].encode())))
-    expected = [[name for name, _ in by_weight[:PUBLISHED]], [w for _, w in by_weight[:PUBLISHED]]]
-    found = [value["track_ids"], value["scores"]]
-    if (value["track_id"], value["plays"], found) == (track, row.plays, expected):
-        return []
+    best = [track for track, _ in by_weight[:PUBLISHED]]
+    expected = [best, [row.weights[t] for t in best], [row.forward[t] for t in best]]
+    found = [value["track_ids"], value["scores"], value["after"]]
+    faults = []
+    if (value["track_id"], value["plays"], found) != (name, row.plays, expected):
+        faults.append(
+            f"similar tracks of {name}:\n  expected {row.plays} {expected}\n"
+            f"  found    {value['plays']} {found}"
+        )
+    faults += [
+        f"similar tracks of {name}: lately {fading} of {weight}"
+        for fading, weight in _pairs(value["lately"], value["scores"])
+        if not 0 <= fading <= weight * (1 + F32)
+    ]
+    return faults
+
+
+def fading_faults(name: str, row: RowFacts) -> list[str]:
+    """Hold the fading weights of a record to their bounds: 0 and the whole weight."""
     return [
-        f"similar tracks of {track}:\n  expected {row.plays} {expected}\n"
-        f"  found    {value['plays']} {found}"
+        f"row {name!r}: fading {fading} of {row.weights[track]} on {track}"
+        for track, fading in row.fading.items()
+        if not 0 <= fading <= row.weights[track] * (1 + F32)
     ]
 
 
@@ -87,6 +122,15 @@ def trend_faults(
         if not (_close(score, wanted) and _close(score, scores.get(track, -1.0))):
             faults.append(f"trend {name}: {track} has {score}, expected {scores.get(track)}")
     return faults[:3]
+
+
+def _pairs(left: list[int], right: list[int]) -> list[tuple[int | float, int | float]]:
+    """Return both columns side by side; a place that one lacks is no number, and no good."""
+    return [*zip_longest(left, right, fillvalue=math.nan)]
+
+
+def _falls(scores: list[float]) -> bool:
+    return all(score >= following for score, following in pairwise(scores))
 
 
 def _close(a: float, b: float) -> bool:

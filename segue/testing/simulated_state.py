@@ -9,6 +9,7 @@ from typing import Any
 
 from models.recommend.listeners import ListenerSnapshot, ListenerState
 from models.recommend.neighbours import NeighbourState
+from models.recommend.rankers import encode_ranker
 from models.recommend.trends import TrendState
 from segue.testing.memory_log import MemoryLog
 from streams.stage import Stage
@@ -19,21 +20,26 @@ __all__ = ["State", "live_state", "restored_state"]
 
 @dataclass(slots=True)
 class State:
-    """Listeners, plays and rows of tracks, and plays per market. Nothing is in two partitions.
+    """Listeners, plays and rows of tracks and artists, and plays per market, each in one partition.
 
-    Decayed scores are fractions whose last digit depends on the order of adding, so they are kept
-    beside: `trend_scores` is left out of comparisons.
+    `rows` are weights by (left, right, whether right came after left). What depends on the order
+    of adding or on which plays came in one frame is kept beside, and left out of comparisons:
+    `rankers` by partition as their records, `fading` weights and `trend_scores`.
     """
 
     listeners: dict[str, ListenerSnapshot] = field(default_factory=dict)
     plays: Counter[str] = field(default_factory=Counter)
-    rows: dict[tuple[str, str], int] = field(default_factory=dict)
+    rows: dict[tuple[str, str, bool], int] = field(default_factory=dict)
     trends: Counter[tuple[str, str]] = field(default_factory=Counter)
+    rankers: dict[int, bytes] = field(default_factory=dict, compare=False)
+    fading: dict[tuple[str, str], float] = field(default_factory=dict, compare=False)
     trend_scores: dict[tuple[str, str], float] = field(default_factory=dict, compare=False)
 
-    def add(self, state: Any) -> None:
+    def add(self, state: Any, partition: int) -> None:
         """Add the state of one partition of any stage."""
         if isinstance(state, ListenerState):
+            assert partition not in self.rankers, f"partition {partition} is held twice"
+            self.rankers[partition] = encode_ranker(state.ranker)
             self._add_listeners(state)
         elif isinstance(state, NeighbourState):
             self._add_rows(state)
@@ -56,8 +62,14 @@ class State:
             assert row is not None, "it was just drained"
             assert track not in self.plays, f"{track} is in two partitions"
             self.plays[track] = row.plays
-            for name, weight in zip(row.names, row.weights.tolist(), strict=True):
-                self.rows[track, name] = weight
+            columns = row.weights.tolist(), row.forward.tolist(), row.fading.tolist()
+            for name, weight, after, fading in zip(row.names, *columns, strict=True):
+                self.rows |= {
+                    (track, name, forward): part
+                    for forward, part in ((True, after), (False, weight - after))
+                    if part
+                }
+                self.fading[track, name] = fading
 
     def _add_trends(self, state: TrendState) -> None:
         for market in state.markets:
@@ -74,7 +86,7 @@ def live_state(workers: Iterable[Sequence[TaskGroup[Any]]]) -> State:
     for groups in workers:
         for group in groups:
             for task in group.open_tasks():
-                found.add(task.state)
+                found.add(task.state, task.partition)
     return found
 
 
@@ -86,5 +98,5 @@ def restored_state(stages: Iterable[Stage[Any]], log: MemoryLog, partitions: int
             state = stage.new_state(number)
             for key, value in log.last_values(stage.changelog, number).items():
                 state.restore(key, value)
-            found.add(state)
+            found.add(state, number)
     return found

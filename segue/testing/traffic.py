@@ -23,6 +23,12 @@ __all__ = ["START_MS", "Message", "Traffic", "make_traffic"]
 
 START_MS = 1_700_000_000_000
 TRACKS = 12
+ARTISTS = (
+    ("Björk", "BJÖRK", " björk\t", "Bjo\u0308rk"),
+    ("The Knife", "the  knife", "ＴＨＥ knife"),
+    ("", " ", None, None),
+)
+"""Of every third track, under any of these spellings; some say nothing."""
 AGAIN_MAX = 5  # how many messages back a producer may repeat itself; far below the dedupe window
 END_REASONS: tuple[EndReason, ...] = get_args(EndReason)
 
@@ -117,16 +123,18 @@ def _content(
 
 def _play(random: Random, person: _Listener, name: str) -> PlayEvent:
     person.now_ms += random.choice([1, 200_000, 200_000, 200_000, 2_400_000])
+    track = min(random.randrange(TRACKS), random.randrange(TRACKS))
     return PlayEvent(
         event_id=f"play-{name}",
         user_id=person.user_id,
-        track_id=f"track-{min(random.randrange(TRACKS), random.randrange(TRACKS))}",
+        track_id=f"track-{track}",
         started_at_ms=person.now_ms,
         played_ms=random.choice([1_000, 29_000, 180_000]),
         duration_ms=random.choice([0, 200_000]),
         end_reason=random.choice(END_REASONS),
         session_id=random.choice([None, None, "s1", "s2"]),
         market=random.choice([None, "SE", "BR"]),
+        artist=random.choice(ARTISTS[track % len(ARTISTS)]),
     )
 
 

@@ -7,10 +7,12 @@ where each listener's events come in the order of their time, which `segue.testi
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from hashlib import blake2b
 from typing import Any
+from unicodedata import category, normalize
 from zlib import crc32
 
 from aiokafka.partitioner import murmur2
@@ -19,9 +21,12 @@ from schemas.registry import FEEDBACK, PLAYS
 from segue.config import Settings
 from segue.testing.wire import ListenerFacts, RowFacts, read_events
 
-__all__ = ["Truth", "home_of"]
+__all__ = ["ARTIST_MARK", "Truth", "folded", "home_of"]
 
-RECENT, HEARD, BLOCKED, CONTEXT = 50, 256, 256, 10
+RECENT, HEARD, BLOCKED, CONTEXT, ARTISTS = 50, 256, 256, 10, 5
+UNIT = 2520
+ARTIST_MARK = "\x01"  # the name of an artist's row begins with it
+ARTIST_CHARACTERS_MAX = 128
 DAY_MS = 86_400_000
 REQUEUED = "segue-requeued"
 
@@ -36,11 +41,21 @@ def hash64(text: str) -> int:
     return int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "little", signed=True)
 
 
+def folded(artist: str) -> str:
+    """Return the one name of an artist's many spellings, empty if nothing of it is left."""
+    text = normalize("NFKC", normalize("NFKC", artist).casefold())
+    blanks = re.sub(r"\s", " ", text)
+    printed = [letter for letter in blanks if not category(letter).startswith("C")]
+    single = re.sub(" +", " ", "".join(printed)).strip(" ")
+    return single[:ARTIST_CHARACTERS_MAX].rstrip(" ")
+
+
 class Truth:
     """Everything that follows from the logs of plays and feedback.
 
-    `bad` holds (topic, partition, offset) of what cannot be read; `strays` the ids of events that
-    arrived in another partition than their own; `arrivals` those in their own.
+    `rows` are those of tracks, and of artists under `ARTIST_MARK` and their name. `bad` holds
+    (topic, partition, offset) of what cannot be read; `strays` the ids of events that arrived in
+    another partition than their own; `arrivals` those in their own.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -120,9 +135,15 @@ class Truth:
         context = listener.recent[: listener.context] if same else []
         for distance, other in enumerate(context, start=1):
             if other != track:
-                self._weigh(track, other, 2520 // distance)
-                self._weigh(other, track, 2520 // distance)
+                self._weigh(other, track, UNIT // distance, forward=True)
+                self._weigh(track, other, UNIT // distance)
+        artist = folded(play.get("artist") or "")
+        row = ARTIST_MARK + artist if artist else ""
+        if row:
+            self._row(row).plays += 1
+            self._weigh(row, track, UNIT)
         listener.recent = [track, *listener.recent][:RECENT]
+        listener.artists = [row, *listener.artists][:ARTISTS]
         listener.context = min(len(context) + 1, CONTEXT)
         listener.session = session
         listener.last_ms = started_ms
@@ -145,13 +166,15 @@ class Truth:
             minutes = self.minutes.setdefault(market, Counter())
             minutes[play["track_id"], play["started_at_ms"] // 60_000] += 1
 
-    def _weigh(self, left: str, right: str, weight: int) -> None:
-        weights = self._row(left).weights
+    def _weigh(self, left: str, right: str, weight: int, *, forward: bool = False) -> None:
+        row = self._row(left)
+        weights, ahead = row.weights, row.forward
         weights[right] = weights.get(right, 0) + weight
+        ahead[right] = ahead.get(right, 0) + (weight if forward else 0)
         assert len(weights) <= 100, "the load keeps rows below the limit, where order is nothing"
 
-    def _row(self, track: str) -> RowFacts:
-        return self.rows.setdefault(track, RowFacts())
+    def _row(self, name: str) -> RowFacts:
+        return self.rows.setdefault(name, RowFacts())
 
 
 def _is_early(play: dict[str, Any]) -> bool:

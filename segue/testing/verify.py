@@ -25,14 +25,15 @@ from schemas.registry import (
 )
 from segue.config import Settings
 from segue.testing.logs import Positions, committed_positions, read_latest, read_log, settled
-from segue.testing.servings import list_faults, similar_faults, trend_faults
-from segue.testing.truth import Truth, home_of
+from segue.testing.servings import fading_faults, list_faults, similar_faults, trend_faults
+from segue.testing.truth import ARTIST_MARK, Truth, home_of
 from segue.testing.waiting import eventually
 from segue.testing.wire import read_listener, read_row, read_trend_plays
 
-__all__ = ["assert_exact", "dead_letters", "redis_faults", "state_faults", "truth_of"]
+__all__ = ["RANKERS", "assert_exact", "dead_letters", "redis_faults", "state_faults", "truth_of"]
 
 OWN_KEYS = {"epoch", "newest", "paused", "accept"}  # what workers tell each other
+RANKERS = b"\x01ranker"  # among the keys of listeners, in each partition: of no one listener
 SHOWN = 8  # faults of each kind in a message
 
 V = TypeVar("V")
@@ -68,16 +69,19 @@ async def state_faults(
     """Compare the changelogs of these stages with the truth; returns what differs."""
     prefix, faults = settings.topic_prefix, list[str]()
     if "listeners" in stages:
-        raw = await read_latest(settings, LISTENERS_CHANGELOG.topic(prefix))
+        raw = await read_latest(settings, LISTENERS_CHANGELOG.topic(prefix), without=[RANKERS])
         listeners = {key.decode(): read_listener(value) for key, value in raw.items()}
         faults += _balance("plays of listeners", truth.listeners, listeners, lambda v: v.plays)
         faults += _differences("listener", truth.listeners, listeners)
     if "rows" in stages:
         raw = await read_latest(settings, NEIGHBOURS_CHANGELOG.topic(prefix))
         rows = {key.decode(): read_row(value) for key, value in raw.items()}
-        faults += _balance("plays of tracks", truth.rows, rows, lambda v: v.plays)
+        faults += _balance("plays of tracks and artists", truth.rows, rows, lambda v: v.plays)
         faults += _balance("weights", truth.rows, rows, lambda v: sum(v.weights.values()))
+        faults += _balance("weights after", truth.rows, rows, lambda v: sum(v.forward.values()))
         faults += _differences("row", truth.rows, rows)
+        faded = [fault for name, row in rows.items() for fault in fading_faults(name, row)]
+        faults += faded[:SHOWN]
     if "trends" in stages:
         raw = await read_latest(settings, TRENDS_CHANGELOG.topic(prefix))
         trends = Counter(
@@ -135,9 +139,10 @@ async def redis_faults(settings: Settings, truth: Truth) -> list[str]:
                     newest=(newest or b"").decode(),
                     list_length=settings.list_length,
                 )
-    for track, row in truth.rows.items():
-        raw = found.get(f"segue:v1:similar:{track}")
-        faults += similar_faults(json.loads(raw), track, row) if raw else []
+    for name, row in truth.rows.items():
+        raw = found.get(_row_key(name))
+        of = name.removeprefix(ARTIST_MARK)
+        faults += similar_faults(json.loads(raw), of, row) if raw else []
     for market, minutes in truth.minutes.items():
         for window in ("hour", "day"):
             raw = found.get(f"segue:v1:trend:{market}:{window}")
@@ -148,7 +153,7 @@ async def redis_faults(settings: Settings, truth: Truth) -> list[str]:
 def _keys_faults(found: Mapping[str, bytes], truth: Truth) -> list[str]:
     """Exactly the keys that follow from the log are there."""
     expected = {f"segue:v1:{kind}:{u}" for kind in ("next", "discover") for u in truth.listeners}
-    expected |= {f"segue:v1:similar:{track}" for track in truth.rows}
+    expected |= {_row_key(name) for name in truth.rows}
     expected |= {f"segue:v1:trend:{m}:{w}" for m in truth.minutes for w in ("hour", "day")}
     held = {key for key in found if key.split(":")[2] not in OWN_KEYS}
     return [
@@ -156,6 +161,11 @@ def _keys_faults(found: Mapping[str, bytes], truth: Truth) -> list[str]:
         for what, keys in (("missing", expected - held), ("too many", held - expected))
         if keys
     ]
+
+
+def _row_key(name: str) -> str:
+    kind = "artist" if name.startswith(ARTIST_MARK) else "similar"
+    return f"segue:v1:{kind}:{name.removeprefix(ARTIST_MARK)}"
 
 
 async def _values(redis: Redis) -> dict[str, bytes]:

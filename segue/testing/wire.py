@@ -40,6 +40,7 @@ OPTIONAL = ("session_id", "market", "artist", "title", "context", "device")
 LISTENER_HEAD = struct.Struct("<BHHHHHBqqqq")
 ROW_HEAD = struct.Struct("<BHq")
 TREND = struct.Struct("<Bqddq")
+ARTISTS_KEPT = 5
 
 
 @dataclass(slots=True)
@@ -54,6 +55,7 @@ class ListenerFacts:
     market: str = ""
     last_track: str = ""
     recent: list[str] = field(default_factory=list)
+    artists: list[str] = field(default_factory=list)  # of the newest of them, "" if unknown
     heard: list[int] = field(default_factory=list)
     events: list[int] = field(default_factory=list)
     blocked: list[str] = field(default_factory=list)
@@ -61,10 +63,16 @@ class ListenerFacts:
 
 @dataclass(slots=True)
 class RowFacts:
-    """A track's plays and the weights of its neighbours."""
+    """Plays of a track or an artist, and its neighbours.
+
+    `forward` is the part of a weight that came after. `fading` depends on which plays came in one
+    frame, so it is left out of comparisons.
+    """
 
     plays: int = 0
     weights: dict[str, int] = field(default_factory=dict)
+    forward: dict[str, int] = field(default_factory=dict)
+    fading: dict[str, float] = field(default_factory=dict, compare=False)
 
 
 def read_events(raw: bytes | None, kind: str, bytes_max: int) -> list[dict[str, Any]] | None:
@@ -83,12 +91,14 @@ def read_listener(value: bytes) -> ListenerFacts:
     """Read a record of the listeners' changelog."""
     head = LISTENER_HEAD.unpack_from(value)
     version, recent, heard, events, oldest, blocked, context, plays, newest, last, session = head
-    assert version == 1, f"record of version {version}"
+    assert version == 2, f"record of version {version}"
     heard_at = LISTENER_HEAD.size + 8 * events
     names_at = heard_at + 4 * heard
     ring = struct.unpack_from(f"<{events}q", value, LISTENER_HEAD.size)
     names = value[names_at:].decode().split("\n")
-    assert len(names) == 2 + recent + blocked, "names as many as the head says"
+    artists_at = 2 + recent
+    blocked_at = artists_at + min(recent, ARTISTS_KEPT)
+    assert len(names) == blocked_at + blocked, "names as many as the head says"
     return ListenerFacts(
         plays=plays,
         newest_ms=newest,
@@ -97,18 +107,28 @@ def read_listener(value: bytes) -> ListenerFacts:
         context=context,
         market=names[0],
         last_track=names[1],
-        recent=names[2 : 2 + recent],
+        recent=names[2:artists_at],
+        artists=names[artists_at:blocked_at],
         heard=[*struct.unpack_from(f"<{heard}I", value, heard_at)],
         events=[*reversed(ring[oldest:] + ring[:oldest])],
-        blocked=names[2 + recent :],
+        blocked=names[blocked_at:],
     )
 
 
 def read_row(value: bytes) -> RowFacts:
     """Read a record of the neighbours' changelog."""
     version, size, plays = ROW_HEAD.unpack_from(value)
-    assert version == 1, f"record of version {version}"
-    return RowFacts(plays, _weights(value, ROW_HEAD.size, size))
+    assert version == 2, f"record of version {version}"
+    columns = struct.unpack_from(f"<{size}q{size}q{size}f", value, ROW_HEAD.size)
+    weights, forward, fading = columns[:size], columns[size : 2 * size], columns[2 * size :]
+    names = value[ROW_HEAD.size + 20 * size :].decode().split("\n") if size else []
+    assert len(set(names)) == size, "each neighbour once"
+    return RowFacts(
+        plays,
+        dict(zip(names, weights, strict=True)),
+        dict(zip(names, forward, strict=True)),
+        dict(zip(names, fading, strict=True)),
+    )
 
 
 def read_trend_plays(value: bytes) -> int:
@@ -116,13 +136,6 @@ def read_trend_plays(value: bytes) -> int:
     version, plays, *_ = TREND.unpack(value)
     assert version == 1, f"record of version {version}"
     return int(plays)
-
-
-def _weights(value: bytes, at: int, size: int) -> dict[str, int]:
-    weights = struct.unpack_from(f"<{size}q", value, at)
-    names = value[at + 8 * size :].decode().split("\n") if size else []
-    assert len(set(names)) == size, "each neighbour once"
-    return dict(zip(names, weights, strict=True))
 
 
 def _is_event(event: object, kind: str) -> bool:

@@ -4,7 +4,13 @@ import numpy as np
 import pytest
 
 from agents.versions import OWNER
-from schemas.frames import PairsFrame, TrendCountsFrame, encode_pairs, encode_trend_counts
+from schemas.frames import (
+    ARTIST_MARK,
+    PairsFrame,
+    TrendCountsFrame,
+    encode_pairs,
+    encode_trend_counts,
+)
 from schemas.internal import HEADER_OFFSET, HEADER_REASON
 from schemas.outputs import format_version
 from segue.telemetry import metrics
@@ -23,8 +29,17 @@ def pairs(weight: int = 2520) -> bytes:
             left=np.array([0, 1], np.int32),
             right=np.array([1, 0], np.int32),
             weight=np.array([weight, weight], np.int64),
+            forward=np.array([1, 0], np.uint8),
         )
     )
+
+
+def artist_pairs(name: str) -> bytes:
+    """Two plays of an artist's track `a`."""
+    zero, two = np.array([0], np.int32), np.array([2], np.int32)
+    weight, forward = np.array([5040], np.int64), np.array([0], np.uint8)
+    names = [f"{ARTIST_MARK}{name}", "a"]
+    return encode_pairs(PairsFrame(names, zero, two, zero, zero + 1, weight, forward))
 
 
 def counts(market: str, **tracks: int) -> bytes:
@@ -53,9 +68,27 @@ async def test_pairs_add_up_and_rows_follow_with_the_version_of_their_offset(bed
     await bed.task("neighbours").publish()
     row = bed.sink.similar("a")
     assert row is not None
-    assert (row.plays, row.track_ids, row.scores) == (6, ["b"], [3780])
+    assert (row.plays, row.track_ids, row.scores, row.after) == (6, ["b"], [3780], [3780])
+    faded = 2520 * 2 ** (-3 / 8)  # by the three plays of the second frame
+    assert row.lately == [int(faded + 1260)]
+    back = bed.sink.similar("b")
+    assert back is not None
+    assert (back.plays, back.scores, back.after, back.lately) == (0, [3780], [0], [3780])
     assert row.version == format_version(START_MS, OWNER + 2)
     assert bed.sink.redis.data.keys() >= {"segue:v1:similar:a", "segue:v1:similar:b"}
+
+
+async def test_row_of_an_artist_is_published_under_the_artists_own_key(bed: AgentBed) -> None:
+    await bed.put("pairs", [pairs(), artist_pairs("a")])
+    await bed.task("neighbours").publish()
+    row, track = bed.sink.artist("a"), bed.sink.similar("a")
+    assert row is not None
+    assert track is not None
+    assert (row.track_id, row.plays, row.track_ids) == ("a", 2, ["a"])
+    assert (row.scores, row.after, row.lately) == ([5040], [0], [5040])
+    assert (track.plays, track.track_ids) == (3, ["b"])
+    rows = {key for key in bed.sink.redis.data if key.split(":")[2] in ("similar", "artist")}
+    assert rows == {"segue:v1:similar:a", "segue:v1:similar:b", "segue:v1:artist:a"}
 
 
 async def test_rows_stand_in_redis_before_they_are_committed(bed: AgentBed) -> None:
@@ -102,7 +135,8 @@ async def test_trends_add_up_per_market_and_window(bed: AgentBed) -> None:
 async def test_damaged_frames_become_dead_letters_and_the_others_count(
     bed: AgentBed, agent: str, good: bytes
 ) -> None:
-    damaged: list[bytes | None] = [b"", None, good[:-1], b"\x00" + good[1:], good[:9]]
+    older = good[:3] + b"\x01" + good[4:]
+    damaged: list[bytes | None] = [b"", None, older, b"\x00" + good[1:], good[:9]]
     before = metrics.EVENTS.labels(agent, "rejected")._value.get()
     assert await bed.put(agent, [good, *damaged, good]) == {"applied": 2, "rejected": 5}
     assert metrics.EVENTS.labels(agent, "rejected")._value.get() == before + 5

@@ -7,6 +7,7 @@ import msgspec
 import pytest
 
 from agents.versions import OWNER
+from models.recommend.rankers import RANKER_KEY
 from schemas.codec import encode_event
 from schemas.events import PlayEvent
 from schemas.internal import HEADER_REASON, HEADER_REQUEUED
@@ -53,6 +54,7 @@ async def test_lists_fill_with_what_trends_and_leave_out_what_was_played(bed: Ag
     assert following is not None
     assert new is not None
     assert (following.track_ids, following.sources) == (["b"], ["popular"])
+    assert (following.because, following.session) == ([-1], ["a"])
     assert new.track_ids == ["b"]
     await bed.put("plays", raw(play("e4", "b", START_MS, user_id="cid")))
     following, new = bed.sink.next("cid"), bed.sink.discover("cid")
@@ -69,12 +71,57 @@ async def test_neighbours_of_the_session_come_first(bed: AgentBed) -> None:
     following = bed.sink.next("bob")
     assert following is not None
     assert [*zip(following.track_ids, following.sources, strict=True)] == [
-        ("b", "similar"),
+        ("b", "together"),
         ("z", "popular"),
     ]
+    assert (following.because, following.session) == ([0, -1], ["a"])
     similar = bed.sink.similar("a")
     assert similar is not None
     assert (similar.plays, similar.track_ids, similar.scores) == (1, ["b"], [2520])
+    assert (similar.after, similar.lately) == ([2520], [2520])
+
+
+async def test_lists_name_the_session_newest_first_and_at_most_five_of_it(bed: AgentBed) -> None:
+    tracks = [f"t{n}" for n in range(7)]
+    await bed.put("plays", raw(*(play(f"e{n}", t) for n, t in enumerate(tracks))))
+    for served in (bed.sink.next("ann"), bed.sink.discover("ann")):
+        assert served is not None
+        assert served.session == ["t6", "t5", "t4", "t3", "t2"]
+
+
+async def test_tracks_of_the_artist_just_played_are_found_whatever_the_spelling(
+    bed: AgentBed,
+) -> None:
+    await bed.put(
+        "plays",
+        raw(
+            play("e1", "a", artist="Björk"),
+            play("e2", "b", artist="BJÖRK", user_id="bob"),  # never in a session with a
+        ),
+    )
+    await flow(bed)
+    row = bed.sink.artist("björk")
+    assert row is not None
+    assert (row.plays, {*row.track_ids}, row.scores) == (2, {"a", "b"}, [2520, 2520])
+    await bed.put("plays", raw(play("e3", "a", artist=" björk", user_id="cid")))
+    for served in (bed.sink.next("cid"), bed.sink.discover("cid")):
+        assert served is not None
+        assert served.track_ids == ["b"]
+
+
+async def test_rankers_learn_from_plays_that_lists_could_have_held(bed: AgentBed) -> None:
+    await bed.put("plays", raw(play("e1", "a"), play("e2", "b"), play("e3", "z", user_id="zoe")))
+    await flow(bed)
+    await bed.put("plays", raw(play("e4", "a", user_id="bob")))
+    state = bed.task("listeners").state
+    before = state.ranker.trained.tolist()
+    await bed.put("plays", raw(play("e5", "b", START_MS, user_id="bob")))
+    assert state.ranker.trained.tolist() == [before[0] + 1, before[1] + 1]
+    await bed.put("plays", raw(play("e5", "b", START_MS, user_id="bob")))  # a duplicate
+    assert state.ranker.trained.tolist() == [before[0] + 1, before[1] + 1]
+    await bed.task("listeners").flush()
+    changelog = bed.log.last_values(bed.topic("listeners-changelog"), 0)
+    assert {*changelog} == {b"ann", b"bob", b"zoe", RANKER_KEY}
 
 
 async def flow(bed: AgentBed) -> None:

@@ -171,15 +171,29 @@ async def test_missing_kafka_is_unavailable() -> None:
 
 
 async def test_lists_are_read_as_workers_write_them(redis_url: str) -> None:
-    songs, scores, sources = ["track-1", "トラック/42"], [0.75, 0.5], ["similar", "popular"]
-    columns = (songs, scores, sources)
+    songs, scores, sources = ["track-1", "トラック/42"], [1.0, 0.5], ["together", "popular"]
+    session, because = ["track-7", "track-3"], [1, -1]
+    columns = (songs, scores, sources, because)
     async with Redis.from_url(redis_url) as redis:
         for kind, key in (("next", next_key("å")), ("discover", discover_key("å"))):
-            raw = encode_list(VERSION, "å", kind=kind, at_ms=1, columns=columns)  # type: ignore[arg-type]  # a tuple's strings are no literals
+            raw = encode_list(
+                VERSION,
+                "å",
+                kind=kind,  # type: ignore[arg-type]  # a tuple's strings are no literals
+                at_ms=1,
+                session=session,
+                columns=columns,
+            )
             await redis.set(key, raw)
         await redis.set(
             similar_key("track-1"),
-            encode_similar(VERSION, "track-1", at_ms=1, plays=2, columns=(songs, [5040, 2520])),
+            encode_similar(
+                VERSION,
+                "track-1",
+                at_ms=1,
+                plays=2,
+                columns=(songs, [5040, 2520], [2520, 0], [630, 2520]),
+            ),
         )
         await redis.set(
             trend_key("SE", "day"),
@@ -192,8 +206,10 @@ async def test_lists_are_read_as_workers_write_them(redis_url: str) -> None:
     assert (upcoming.kind, upcoming.track_ids, upcoming.scores) == ("next", songs, scores)
     assert fresh is not None
     assert (fresh.kind, fresh.sources) == ("discover", sources)
+    assert (fresh.session, fresh.because) == (session, because)
     assert similar is not None
     assert (similar.track_id, similar.track_ids) == ("track-1", songs)
+    assert (similar.after, similar.lately) == ([2520, 0], [630, 2520])
     assert trends is not None
     assert (trends.market, trends.window, trends.scores) == ("SE", "day", scores)
 

@@ -14,7 +14,7 @@ from segue.cli.schemas import schemas
 from segue.errors import SegueError
 
 ROOT = Path(__file__).parents[2]
-GOLDEN = ROOT / "schemas" / "golden" / "v1"
+GOLDEN = ROOT / "schemas" / "golden"
 
 
 def accepts(name: str, value: object) -> bool:
@@ -48,14 +48,16 @@ def test_json_schema_is_valid_and_every_field_is_described(name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "file"),
     [
-        ("PlayEvent", "PlayEvent.minimal.json"),
-        ("PlayEvent", "PlayEvent.full.json"),
-        ("PlayEvent", "PlayEvent.newer.json"),
-        ("Feedback", "Feedback.block.json"),
-        ("RecommendationList", "RecommendationList.json"),
-        ("SimilarTracks", "SimilarTracks.json"),
-        ("TrendingTracks", "TrendingTracks.json"),
-        ("TopicRecord", "TopicRecord.json"),
+        ("PlayEvent", "v1/PlayEvent.minimal.json"),
+        ("PlayEvent", "v1/PlayEvent.full.json"),
+        ("PlayEvent", "v1/PlayEvent.newer.json"),
+        ("Feedback", "v1/Feedback.block.json"),
+        ("RecommendationList", "v1/RecommendationList.json"),
+        ("RecommendationList", "v2/RecommendationList.json"),
+        ("SimilarTracks", "v1/SimilarTracks.json"),
+        ("SimilarTracks", "v2/SimilarTracks.json"),
+        ("TrendingTracks", "v1/TrendingTracks.json"),
+        ("TopicRecord", "v1/TopicRecord.json"),
     ],
 )
 def test_json_schema_accepts_the_golden_message(name: str, file: str) -> None:
@@ -74,7 +76,7 @@ def test_json_schema_accepts_the_golden_message(name: str, file: str) -> None:
     ],
 )
 def test_json_schema_refuses_what_the_codec_refuses(change: dict[str, object]) -> None:
-    play = golden("PlayEvent.minimal.json")
+    play = golden("v1/PlayEvent.minimal.json")
     assert accepts("PlayEvent", play)
     assert not accepts("PlayEvent", play | change)
 

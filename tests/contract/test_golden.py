@@ -1,6 +1,7 @@
-"""Golden messages: what was written under v1 is read, and written, the same for ever.
+"""Golden messages: what was written under a version is read, and written, the same for ever.
 
-The files are never edited. A new version gets a new folder; this one keeps its tests.
+The files are never edited. What is written in a new way gets a new folder; the old file is still
+read, or is refused by name if its version was replaced.
 """
 
 import hashlib
@@ -14,6 +15,7 @@ import pytest
 from schemas.codec import EventDecoder, encode_event
 from schemas.events import Feedback, PlayEvent
 from schemas.frames import (
+    ARTIST_MARK,
     PairsFrame,
     TrendCountsFrame,
     decode_pairs,
@@ -34,7 +36,7 @@ from schemas.outputs import (
     encode_trending,
 )
 
-GOLDEN = Path(__file__).parents[2] / "schemas" / "golden" / "v1"
+GOLDEN = Path(__file__).parents[2] / "schemas" / "golden"
 VERSION = "1795383600000-0000000000001234"
 
 MINIMAL = PlayEvent(
@@ -69,12 +71,13 @@ BLOCK = Feedback(
     at_ms=1_795_383_612_345,
 )
 PAIRS = PairsFrame(
-    names=["track-1", "トラック/42", "track-3"],
-    play_track=np.array([0, 2], np.int32),
-    play_count=np.array([1, 7], np.int32),
-    left=np.array([0, 1, 2], np.int32),
-    right=np.array([1, 0, 0], np.int32),
-    weight=np.array([2520, 2520, 1 << 40], np.int64),
+    names=["track-1", "トラック/42", "track-3", f"{ARTIST_MARK}sigur rós"],
+    play_track=np.array([0, 2, 3], np.int32),
+    play_count=np.array([1, 7, 2], np.int32),
+    left=np.array([0, 1, 2, 3], np.int32),
+    right=np.array([1, 0, 0, 1], np.int32),
+    weight=np.array([2520, 2520, 1 << 40, 5040], np.int64),
+    forward=np.array([1, 0, 1, 0], np.uint8),
 )
 TRENDS = TrendCountsFrame(
     market="pt-BR",
@@ -89,8 +92,10 @@ LIST = RecommendationList(
     kind="next",
     at_ms=1_795_383_612_400,
     track_ids=["track-3", "トラック/42"],
-    scores=[0.75, 0.5],
-    sources=["similar", "popular"],
+    scores=[1.0, 0.5],
+    sources=["together", "popular"],
+    because=[1, -1],
+    session=["track-1", "トラック/9"],
 )
 SIMILAR = SimilarTracks(
     version=VERSION,
@@ -99,6 +104,8 @@ SIMILAR = SimilarTracks(
     plays=12,
     track_ids=["track-3"],
     scores=[2520],
+    after=[1260],
+    lately=[1890],
 )
 TRENDING = TrendingTracks(
     version=VERSION,
@@ -110,36 +117,81 @@ TRENDING = TrendingTracks(
 )
 TOPIC = TopicRecord(topic="segue.plays.v1", partitions=4, created_at_ms=1_795_383_600_000)
 
-# name of the file -> its bytes as today's code writes them
+# version and name of the file -> its bytes as today's code writes them
 WRITERS: dict[str, Callable[[], bytes]] = {
-    "PlayEvent.minimal.json": lambda: encode_event(MINIMAL),
-    "PlayEvent.full.json": lambda: encode_event(FULL),
-    "PlayEvent.array.json": lambda: msgspec.json.encode([MINIMAL, FULL]),
-    "Feedback.block.json": lambda: encode_event(BLOCK),
-    "RecommendationList.json": lambda: encode_list(
+    "v1/PlayEvent.minimal.json": lambda: encode_event(MINIMAL),
+    "v1/PlayEvent.full.json": lambda: encode_event(FULL),
+    "v1/PlayEvent.array.json": lambda: msgspec.json.encode([MINIMAL, FULL]),
+    "v1/Feedback.block.json": lambda: encode_event(BLOCK),
+    "v2/RecommendationList.json": lambda: encode_list(
         VERSION,
         LIST.user_id,
         kind=LIST.kind,
         at_ms=LIST.at_ms,
-        columns=(LIST.track_ids, np.array(LIST.scores, np.float32), LIST.sources),
+        session=LIST.session,
+        columns=(
+            LIST.track_ids,
+            np.array(LIST.scores, np.float32),
+            LIST.sources,
+            np.array(LIST.because, np.int8),
+        ),
     ),
-    "SimilarTracks.json": lambda: encode_similar(
+    "v2/SimilarTracks.json": lambda: encode_similar(
         VERSION,
         SIMILAR.track_id,
         at_ms=SIMILAR.at_ms,
         plays=SIMILAR.plays,
-        columns=(SIMILAR.track_ids, SIMILAR.scores),
+        columns=(
+            SIMILAR.track_ids,
+            np.array(SIMILAR.scores, np.int64),
+            np.array(SIMILAR.after, np.int64),
+            np.array(SIMILAR.lately, np.int64),
+        ),
     ),
-    "TrendingTracks.json": lambda: encode_trending(
+    "v1/TrendingTracks.json": lambda: encode_trending(
         VERSION,
         TRENDING.market,
         window=TRENDING.window,
         at_ms=TRENDING.at_ms,
         columns=(TRENDING.track_ids, TRENDING.scores),
     ),
-    "TopicRecord.json": lambda: encode_topic_record(TOPIC),
-    "PairsFrame.bin": lambda: encode_pairs(PAIRS),
-    "TrendCountsFrame.bin": lambda: encode_trend_counts(TRENDS),
+    "v1/TopicRecord.json": lambda: encode_topic_record(TOPIC),
+    "v2/PairsFrame.bin": lambda: encode_pairs(PAIRS),
+    "v2/TrendCountsFrame.bin": lambda: encode_trend_counts(TRENDS),
+}
+
+
+# the file of a version that nothing writes any more -> who refuses it, and in what words
+REPLACED: dict[str, tuple[Callable[[bytes], object], str]] = {
+    "v1/PairsFrame.bin": (decode_pairs, "frame version 1"),
+    "v1/TrendCountsFrame.bin": (decode_trend_counts, "frame version 1"),
+}
+
+# the file that an older worker wrote -> what is read of it today
+OLDER: dict[str, tuple[Callable[[bytes], object], object]] = {
+    "v1/RecommendationList.json": (
+        decode_list,
+        RecommendationList(
+            version=VERSION,
+            user_id="listener-1",
+            kind="next",
+            at_ms=1_795_383_612_400,
+            track_ids=["track-3", "トラック/42"],
+            scores=[0.75, 0.5],
+            sources=["similar", "popular"],
+        ),
+    ),
+    "v1/SimilarTracks.json": (
+        decode_similar,
+        SimilarTracks(
+            version=VERSION,
+            track_id="track-1",
+            at_ms=1_795_383_612_400,
+            plays=12,
+            track_ids=["track-3"],
+            scores=[2520],
+        ),
+    ),
 }
 
 
@@ -152,19 +204,26 @@ def test_code_writes_the_golden_bytes(name: str) -> None:
     assert WRITERS[name]() == golden(name)
 
 
-def test_golden_files_are_never_edited() -> None:
-    files = sorted(path for path in GOLDEN.iterdir() if path.name != "SHA256SUMS")
+@pytest.mark.parametrize("version", ["v1", "v2"])
+def test_golden_files_are_never_edited(version: str) -> None:
+    folder = GOLDEN / version
+    files = sorted(path for path in folder.iterdir() if path.name != "SHA256SUMS")
     sums = [f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}" for path in files]
-    assert (GOLDEN / "SHA256SUMS").read_text().splitlines() == sums
+    assert (folder / "SHA256SUMS").read_text().splitlines() == sums
+
+
+def test_every_golden_file_has_a_test() -> None:
+    found = {str(path.relative_to(GOLDEN)) for path in GOLDEN.glob("v*/*.*")}
+    assert found == {*WRITERS, *REPLACED, *OLDER, "v1/PlayEvent.newer.json"}
 
 
 @pytest.mark.parametrize(
     ("name", "events"),
     [
-        ("PlayEvent.minimal.json", [MINIMAL]),
-        ("PlayEvent.full.json", [FULL]),
-        ("PlayEvent.array.json", [MINIMAL, FULL]),
-        ("PlayEvent.newer.json", [MINIMAL]),
+        ("v1/PlayEvent.minimal.json", [MINIMAL]),
+        ("v1/PlayEvent.full.json", [FULL]),
+        ("v1/PlayEvent.array.json", [MINIMAL, FULL]),
+        ("v1/PlayEvent.newer.json", [MINIMAL]),
     ],
 )
 def test_golden_plays_are_read(name: str, events: list[PlayEvent]) -> None:
@@ -172,31 +231,45 @@ def test_golden_plays_are_read(name: str, events: list[PlayEvent]) -> None:
 
 
 def test_golden_feedback_is_read() -> None:
-    assert EventDecoder(Feedback).decode(golden("Feedback.block.json")) == [BLOCK]
+    assert EventDecoder(Feedback).decode(golden("v1/Feedback.block.json")) == [BLOCK]
 
 
 def test_golden_outputs_are_read() -> None:
-    assert decode_list(golden("RecommendationList.json")) == LIST
-    assert decode_similar(golden("SimilarTracks.json")) == SIMILAR
-    assert decode_trending(golden("TrendingTracks.json")) == TRENDING
+    assert decode_list(golden("v2/RecommendationList.json")) == LIST
+    assert decode_similar(golden("v2/SimilarTracks.json")) == SIMILAR
+    assert decode_trending(golden("v1/TrendingTracks.json")) == TRENDING
+
+
+@pytest.mark.parametrize("name", sorted(OLDER))
+def test_golden_output_of_an_older_worker_is_read(name: str) -> None:
+    decode, expected = OLDER[name]
+    assert decode(golden(name)) == expected
+
+
+@pytest.mark.parametrize("name", sorted(REPLACED))
+def test_golden_message_of_a_version_that_was_replaced_is_refused(name: str) -> None:
+    decode, message = REPLACED[name]
+    with pytest.raises(ValueError, match=message):
+        decode(golden(name))
 
 
 def test_golden_topic_record_is_read() -> None:
-    assert decode_topic_record(golden("TopicRecord.json")) == TOPIC
+    assert decode_topic_record(golden("v1/TopicRecord.json")) == TOPIC
 
 
 def test_golden_pairs_frame_is_read() -> None:
-    frame = decode_pairs(golden("PairsFrame.bin"))
+    frame = decode_pairs(golden("v2/PairsFrame.bin"))
     assert frame.names == PAIRS.names
-    assert frame.play_track.tolist() == [0, 2]
-    assert frame.play_count.tolist() == [1, 7]
-    assert frame.left.tolist() == [0, 1, 2]
-    assert frame.right.tolist() == [1, 0, 0]
-    assert frame.weight.tolist() == [2520, 2520, 1 << 40]
+    assert frame.play_track.tolist() == [0, 2, 3]
+    assert frame.play_count.tolist() == [1, 7, 2]
+    assert frame.left.tolist() == [0, 1, 2, 3]
+    assert frame.right.tolist() == [1, 0, 0, 1]
+    assert frame.weight.tolist() == [2520, 2520, 1 << 40, 5040]
+    assert frame.forward.tolist() == [1, 0, 1, 0]
 
 
 def test_golden_trend_counts_frame_is_read() -> None:
-    frame = decode_trend_counts(golden("TrendCountsFrame.bin"))
+    frame = decode_trend_counts(golden("v2/TrendCountsFrame.bin"))
     assert (frame.market, frame.names) == ("pt-BR", TRENDS.names)
     assert frame.track.tolist() == [0, 1, 0]
     assert frame.bucket.tolist() == [29_923_060, 29_923_060, 29_923_061]

@@ -32,6 +32,7 @@ def plays(draw: st.DrawFn, number: int) -> PlayEvent:
         duration_ms=draw(st.sampled_from([0, 50_000, 200_000])),
         end_reason=draw(st.sampled_from(["finished", "skipped", "stopped", "error"])),
         session_id=draw(st.sampled_from([None, None, "morning", "evening"])),
+        artist=draw(st.sampled_from([None, "Abba", " ABBA", "Kino"])),
         market=draw(st.sampled_from([None, "SE", "BR", "JP", "world"])),
     )
 

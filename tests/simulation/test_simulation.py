@@ -18,14 +18,16 @@ from typing import Any
 import pytest
 from aiokafka.errors import ProducerFenced
 
+from models.recommend.rankers import encode_ranker, new_ranker
 from models.recommend.vocabulary import hash32
+from schemas.frames import ARTIST_MARK
 from schemas.outputs import RecommendationList, decode_list, decode_similar, decode_trending
 from schemas.rediskeys import (
     EPOCH_COMPLETE,
     discover_key,
     epoch_key,
     next_key,
-    similar_key,
+    row_key,
     trend_key,
 )
 from segue.testing.simulation import Result, simulate
@@ -74,6 +76,17 @@ def test_counts_histories_and_rows_are_those_of_the_reference(result: Result) ->
 def test_a_worker_that_starts_now_would_restore_the_same(result: Result) -> None:
     assert result.restored == result.state
     assert result.restored.trend_scores == pytest.approx(result.state.trend_scores, rel=1e-12)
+    assert result.restored.rankers == result.state.rankers
+    assert result.restored.fading == result.state.fading
+
+
+def test_fading_weights_are_a_part_of_the_whole(result: Result) -> None:
+    whole: Counter[tuple[str, str]] = Counter()
+    for (left, right, _), weight in result.state.rows.items():
+        whole[left, right] += weight
+    assert result.state.fading.keys() == whole.keys()
+    for pair, fading in result.state.fading.items():
+        assert 0 < fading <= whole[pair]
 
 
 def test_each_bad_message_is_one_dead_letter(result: Result) -> None:
@@ -90,6 +103,7 @@ def test_lists_in_redis_keep_what_lists_promise(result: Result) -> None:
         new = decode_list(result.redis.data[discover_key(user)])
         for served, kind in ((following, "next"), (new, "discover")):
             assert (served.user_id, served.kind) == (user, kind)
+            assert served.session == known.context[:5]
             check_list(served)
             assert not {*served.track_ids} & {*known.blocked, known.last_track}
         assert not {hash32(track) for track in new.track_ids} & {*known.heard}
@@ -98,25 +112,42 @@ def test_lists_in_redis_keep_what_lists_promise(result: Result) -> None:
 def check_list(served: RecommendationList) -> None:
     assert len(served.track_ids) <= 5
     assert len({*served.track_ids}) == len(served.track_ids)
-    assert served.sources == sorted(served.sources, reverse=True)  # similar, then popular
-    for source in ("similar", "popular"):
-        scores = [
-            score for score, of in zip(served.scores, served.sources, strict=True) if of == source
-        ]
-        assert scores == sorted(scores, reverse=True)
+    assert not any(track.startswith(ARTIST_MARK) for track in served.track_ids)
+    assert served.scores == sorted(served.scores, reverse=True)
+    assert all(0 <= score <= 1 for score in served.scores)
+    for source, because in zip(served.sources, served.because, strict=True):
+        if source in ("together", "lately", "after", "artist"):
+            assert 0 <= because < len(served.session)
+        else:
+            assert because == -1
 
 
 def test_rows_and_trends_in_redis_are_those_of_the_state(result: Result) -> None:
-    for track, plays in result.state.plays.items():
-        row = decode_similar(result.redis.data[similar_key(track)])
-        assert row.plays == plays
-        held = dict(zip(row.track_ids, row.scores, strict=True))
-        assert held == {
-            right: weight for (left, right), weight in result.state.rows.items() if left == track
-        }
+    rows = result.state.rows
+    for name, plays in result.state.plays.items():
+        row = decode_similar(result.redis.data[row_key(name)])
+        assert (row.track_id, row.plays) == (name.removeprefix(ARTIST_MARK), plays)
+        for track, weight, after, lately in zip(
+            row.track_ids, row.scores, row.after, row.lately, strict=True
+        ):
+            assert after == rows.get((name, track, True), 0)
+            assert weight == after + rows.get((name, track, False), 0)
+            assert lately == int(result.state.fading[name, track])
+        assert {*row.track_ids} == {right for left, right, _ in rows if left == name}
     for market in {market for market, _ in result.state.trends}:
         shown = decode_trending(result.redis.data[trend_key(market, "day")])
         assert {*shown.track_ids} == {name for of, name in result.state.trends if of == market}
+
+
+def test_one_row_stands_for_all_spellings_of_an_artist(result: Result) -> None:
+    names = {name for name in result.state.plays if name.startswith(ARTIST_MARK)}
+    assert names == {f"{ARTIST_MARK}björk", f"{ARTIST_MARK}the knife"}
+    of_artists = {key: weight for key, weight in result.state.rows.items() if key[0] in names}
+    for name in names:
+        mine = sum(weight for (left, _, _), weight in of_artists.items() if left == name)
+        assert mine == 2520 * result.state.plays[name]
+    assert not any(forward for _, _, forward in of_artists)
+    assert not any(right in names for _, right, _ in result.state.rows)
 
 
 def test_redis_is_marked_complete(result: Result) -> None:
@@ -154,6 +185,8 @@ def test_the_usual_seeds_kill_at_every_point_and_do_everything_else() -> None:
         "clock jumps",
     }
     assert wanted - happened.keys() == set()
+    untrained = encode_ranker(new_ranker())
+    assert any(untrained not in run(seed).state.rankers.values() for seed in SEEDS)
 
 
 async def untrimmed(_: Any, task: PartitionTask[Any], batch: Batch) -> list[object]:

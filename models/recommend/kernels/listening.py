@@ -8,55 +8,48 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from models.recommend.kernels.candidates import Scene
+from models.recommend.kernels.listener import (
+    APPLIED,
+    CONTEXT_TRACKS,
+    DIRTY,
+    DUPLICATE,
+    EVENT_COUNT,
+    EVENT_NEXT,
+    HEARD_COUNT,
+    HITS,
+    LAST_MS,
+    LAST_TRACK,
+    LATE,
+    MARKET,
+    NEWEST_MS,
+    PLAYS,
+    POPULAR_HITS,
+    RECENT_COUNT,
+    SERVED_TRACKS,
+    SESSION,
+    SESSION_LENGTH,
+    SKIPPED,
+    TOUCHED,
+    TRIALS,
+    WEIGHT_UNIT,
+    ListenerArrays,
+)
+from models.recommend.kernels.ranking import (
+    TRAINED_CANDIDATES,
+    Bench,
+    Ranker,
+    new_bench,
+    train,
+)
 from models.recommend.kernels.ring import link_newest
 from models.recommend.kernels.table import Table, add
 
-WEIGHT_UNIT: Final = 2520  # the least common multiple of 1 to 10: every share of it is whole
-CONTEXT_TRACKS: Final = 10
-SERVED_TRACKS: Final = 10
+__all__ = ["IN_TURN", "OF_ARTIST", "PlayColumns", "Rules", "learn_plays"]
 
-APPLIED: Final = 0
-DUPLICATE: Final = 1
-LATE: Final = 2
-SKIPPED: Final = 3
-
-# Columns of ListenerArrays.meta.
-PLAYS: Final = 0
-NEWEST_MS: Final = 1  # newest start of a play that was not late
-LAST_MS: Final = 2  # start of the play applied last
-SESSION: Final = 3  # hash of its session id; 0 without
-SESSION_LENGTH: Final = 4  # plays of the session that `recent` begins with
-MARKET: Final = 5
-LAST_TRACK: Final = 6  # of the last play that was not late, skipped or not
-RECENT_COUNT: Final = 7
-HEARD_COUNT: Final = 8
-EVENT_COUNT: Final = 9
-EVENT_NEXT: Final = 10  # where the ring of event ids goes on
-BLOCKED_COUNT: Final = 11
-META_COLUMNS: Final = 12
-
-# Entries of ListenerArrays.counters.
-DIRTY: Final = 0
-TOUCHED: Final = 1  # entries of PlayColumns.touched
-TRIALS: Final = 2
-HITS: Final = 3
-POPULAR_HITS: Final = 4
-LISTENER_COUNTERS: Final = 5
-
-
-class ListenerArrays(NamedTuple):
-    """Stage A. One row per listener's slot; newest first where order matters."""
-
-    meta: NDArray[np.int64]
-    recent: NDArray[np.int32]
-    heard: NDArray[np.uint32]
-    events: NDArray[np.int64]
-    blocked: NDArray[np.int32]
-    served: NDArray[np.int32]  # the last `next` list, then the popular tracks of that moment
-    links: NDArray[np.int32]
-    dirty: NDArray[np.uint8]
-    stamp: NDArray[np.int64]  # the batch that touched the slot last
-    counters: NDArray[np.int64]
+# What a sum of pairs is of: the second half of its key.
+IN_TURN: Final = 0  # the right track was played after the left one; a track with itself: plays
+OF_ARTIST: Final = 1  # the right track is one of the artist
 
 
 class PlayColumns(NamedTuple):
@@ -65,6 +58,7 @@ class PlayColumns(NamedTuple):
     slot: NDArray[np.int32]
     track: NDArray[np.int32]
     track_hash: NDArray[np.uint32]
+    artist: NDArray[np.int32]  # 0 if unknown
     event: NDArray[np.int64]
     session: NDArray[np.int64]
     started_ms: NDArray[np.int64]
@@ -78,13 +72,15 @@ class PlayColumns(NamedTuple):
 class Rules(NamedTuple):
     """What learning needs besides the plays."""
 
+    trained: bool  # whether the rankers learn too
+
     lateness_ms: int
     session_gap_ms: int
     world: int
     batch: int
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(cache=True, nogil=True)
 def _is_duplicate(state: ListenerArrays, slot: int, event: int) -> bool:
     """Look for the event id in the listener's ring, and remember it if it is new."""
     events = state.events[slot]
@@ -99,7 +95,7 @@ def _is_duplicate(state: ListenerArrays, slot: int, event: int) -> bool:
     return False
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(cache=True, nogil=True)
 def _hear(state: ListenerArrays, slot: int, track_hash: int) -> None:
     """Make a track the one heard last. The one heard longest ago leaves a full memory."""
     heard = state.heard[slot]
@@ -117,7 +113,7 @@ def _hear(state: ListenerArrays, slot: int, track_hash: int) -> None:
     heard[0] = track_hash
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(cache=True, nogil=True)
 def _count_trial(state: ListenerArrays, slot: int, track: int) -> None:
     """Test before learning: was this play in the list served last?"""
     served = state.served[slot]
@@ -132,7 +128,7 @@ def _count_trial(state: ListenerArrays, slot: int, track: int) -> None:
             state.counters[POPULAR_HITS] += 1
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(cache=True, nogil=True)
 def _apply(state: ListenerArrays, plays: PlayColumns, i: int, pairs: Table, rules: Rules) -> None:
     """Join the play to its session: pairs with the tracks before it, then the new context."""
     slot, track = int(plays.slot[i]), int(plays.track[i])
@@ -147,8 +143,14 @@ def _apply(state: ListenerArrays, plays: PlayColumns, i: int, pairs: Table, rule
     for j in range(length):
         other = recent[j]
         if other != track:
-            low, high = min(track, other), max(track, other)
-            add(pairs, (int(low) << 32) | int(high), 0, WEIGHT_UNIT // (j + 1))
+            add(pairs, (int(other) << 32) | track, IN_TURN, WEIGHT_UNIT // (j + 1))
+    artist, artists = int(plays.artist[i]), state.artists[slot]
+    if artist != 0:
+        add(pairs, (artist << 32) | artist, IN_TURN, 1)
+        add(pairs, (artist << 32) | track, OF_ARTIST, WEIGHT_UNIT)
+    for j in range(len(artists) - 1, 0, -1):
+        artists[j] = artists[j - 1]
+    artists[0] = artist
     count = min(meta[RECENT_COUNT] + 1, len(recent))
     for j in range(count - 1, 0, -1):
         recent[j] = recent[j - 1]
@@ -159,14 +161,22 @@ def _apply(state: ListenerArrays, plays: PlayColumns, i: int, pairs: Table, rule
     meta[LAST_MS] = started_ms
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(cache=True, nogil=True)
 def _learn_play(
-    state: ListenerArrays, plays: PlayColumns, i: int, pairs: Table, trends: Table, rules: Rules
+    state: ListenerArrays,
+    plays: PlayColumns,
+    i: int,
+    tables: tuple[Table, Table],
+    rules: Rules,
+    trainer: tuple[Bench, Scene, Ranker],
 ) -> int:
     slot, track = int(plays.slot[i]), int(plays.track[i])
-    meta = state.meta[slot]
+    meta, (pairs, trends) = state.meta[slot], tables
     if _is_duplicate(state, slot, int(plays.event[i])):
         return DUPLICATE
+    late = plays.started_ms[i] < meta[NEWEST_MS] - rules.lateness_ms and not plays.exempt[i]
+    if rules.trained and not late and not plays.early[i]:
+        train(trainer[0], state, slot, track, trainer[1], trainer[2])
     link_newest(state.links, slot)
     if not state.dirty[slot]:
         state.dirty[slot] = 1
@@ -179,7 +189,7 @@ def _learn_play(
         add(trends, (rules.world << 32) | track, bucket, 1)
         if plays.market[i] != 0 and plays.market[i] != rules.world:
             add(trends, (int(plays.market[i]) << 32) | track, bucket, 1)
-    if plays.started_ms[i] < meta[NEWEST_MS] - rules.lateness_ms and not plays.exempt[i]:
+    if late:
         return LATE
     meta[NEWEST_MS] = max(meta[NEWEST_MS], plays.started_ms[i])
     meta[LAST_TRACK] = track
@@ -198,10 +208,13 @@ def learn_plays(
     tables: tuple[Table, Table],
     rules: Rules,
     span: tuple[int, int],
+    made_from: tuple[Scene, Ranker],
 ) -> None:
-    """Learn the plays of `span`, in order. The tables have room for 11 pairs and 2 trends each."""
+    """Learn the plays of `span`, in order. The tables have room for 13 pairs and 2 trends each."""
+    scene, ranker = made_from
+    trainer = (new_bench(state, scene, TRAINED_CANDIDATES), scene, ranker)
     for i in range(span[0], span[1]):
-        outcome = _learn_play(state, plays, i, tables[0], tables[1], rules)
+        outcome = _learn_play(state, plays, i, tables, rules, trainer)
         plays.outcome[i] = outcome
         slot = plays.slot[i]
         if outcome != DUPLICATE and state.stamp[slot] != rules.batch:

@@ -14,6 +14,7 @@ __all__ = [
     "DIRTY",
     "DROPPED",
     "EVICTED",
+    "FADING_HALF_LIFE",
     "FREE",
     "ROW_COUNTERS",
     "UNPUBLISHED",
@@ -34,12 +35,18 @@ EVICTED: Final = 4  # entries of the journal
 UNPUBLISHED: Final = 5  # entries of the journal
 ROW_COUNTERS: Final = 6
 
+FADING_HALF_LIFE: Final = 8
+"""Plays of a track in which the fading weights of its row halve: a clock that suits a hit and a
+rarity alike."""
+
 
 class RowArrays(NamedTuple):
     """Stage B. One row of neighbours per track's slot: by weight, equal ones by hash."""
 
     ids: NDArray[np.int32]
     weights: NDArray[np.int64]
+    forward: NDArray[np.int64]  # the part of the weight that came after the track
+    fading: NDArray[np.float32]  # weight that halves every 8 plays of the track
     sizes: NDArray[np.int32]
     plays: NDArray[np.int64]
     owner: NDArray[np.int32]
@@ -127,19 +134,34 @@ def _find(ids: NDArray[np.int32], size: int, track: int) -> int:
 
 @njit(cache=True, nogil=True)
 def _rise(
-    ids: NDArray[np.int32], weights: NDArray[np.int64], at: int, hashes: NDArray[np.uint32]
+    ids: NDArray[np.int32],
+    columns: tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]],
+    at: int,
+    hashes: NDArray[np.uint32],
 ) -> None:
     """Move a neighbour that became heavier up to its place: by weight, equal ones by hash."""
-    track, weight = ids[at], weights[at]
+    weights, forward, fading = columns
+    track, weight, ahead, fades = ids[at], weights[at], forward[at], fading[at]
     own = hashes[track]
     while at > 0 and (
         weights[at - 1] < weight or (weights[at - 1] == weight and hashes[ids[at - 1]] > own)
     ):
         ids[at] = ids[at - 1]
         weights[at] = weights[at - 1]
+        forward[at] = forward[at - 1]
+        fading[at] = fading[at - 1]
         at -= 1
     ids[at] = track
     weights[at] = weight
+    forward[at] = ahead
+    fading[at] = fades
+
+
+@njit(cache=True, nogil=True)
+def _fade(fading: NDArray[np.float32], plays: int) -> None:
+    factor = np.float32(2.0 ** (-float(plays) / FADING_HALF_LIFE))
+    for j in range(len(fading)):
+        fading[j] *= factor
 
 
 @njit(cache=True, nogil=True)
@@ -147,14 +169,18 @@ def learn_rows(
     rows: RowArrays,
     slot_of: NDArray[np.int32],
     plays: tuple[NDArray[np.int32], NDArray[np.int64]],
-    pairs: tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int64]],
+    pairs: tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int64], NDArray[np.uint8]],
     hashes: NDArray[np.uint32],
     journal: Journal,
 ) -> None:
-    """Add plays to tracks and weights to rows. A full row gives up its last, lightest neighbour."""
+    """Add plays to tracks, then weights to rows, which fade by those plays.
+
+    A full row gives up its last, lightest neighbour.
+    """
     # Locals, since each look into a tuple of arrays inside the loops would count references.
     links, dirty, unpublished, counters = rows.links, rows.dirty, rows.unpublished, rows.counters
     row_ids, row_weights, sizes, row_plays = rows.ids, rows.weights, rows.sizes, rows.plays
+    row_forward, row_fading = rows.forward, rows.fading
     to_publish = journal.unpublished
     tracks, counts = plays
     for i in range(len(tracks)):
@@ -162,7 +188,8 @@ def learn_rows(
         slot = place - 1 if place else admit_row(rows, slot_of, int(tracks[i]), journal.evicted)
         _mark_used(links, dirty, unpublished, counters, to_publish, slot)
         row_plays[slot] += counts[i]
-    left, right, weight = pairs
+        _fade(row_fading[slot, : sizes[slot]], int(counts[i]))
+    left, right, weight, ahead = pairs
     slot = 0
     for i in range(len(left)):
         if i == 0 or left[i] != left[i - 1]:
@@ -170,9 +197,12 @@ def learn_rows(
             slot = place - 1 if place else admit_row(rows, slot_of, int(left[i]), journal.evicted)
             _mark_used(links, dirty, unpublished, counters, to_publish, slot)
         ids, weights, size = row_ids[slot], row_weights[slot], int(sizes[slot])
+        forward, fading = row_forward[slot], row_fading[slot]
         at = _find(ids, size, int(right[i]))
         if at < size:
             weights[at] += weight[i]
+            forward[at] += weight[i] * ahead[i]
+            fading[at] += np.float32(weight[i])
         else:
             if size < len(ids):
                 sizes[slot] = size + 1
@@ -181,4 +211,6 @@ def learn_rows(
                 counters[DROPPED] += 1
             ids[at] = right[i]
             weights[at] = weight[i]
-        _rise(ids, weights, at, hashes)
+            forward[at] = weight[i] * ahead[i]
+            fading[at] = np.float32(weight[i])
+        _rise(ids, (weights, forward, fading), at, hashes)

@@ -12,10 +12,12 @@ from models.recommend.listeners import ListenerState
 from models.recommend.neighbours import NeighbourState
 from models.recommend.pipeline import Pipeline
 from models.recommend.plays import OUTCOMES, Learned
-from models.recommend.reference import ReferenceListeners
+from models.recommend.recommender import Recommender
+from models.recommend.reference import ReferenceListeners, ReferenceRows
 from models.recommend.trends import TrendState
 from models.recommend.vocabulary import Vocabulary
 from schemas.events import Feedback, PlayEvent
+from schemas.frames import PairsFrame
 
 Event = PlayEvent | Feedback
 Records = Iterable[tuple[bytes, bytes | None]]
@@ -61,7 +63,7 @@ def run_pipeline(case: Case) -> Pipeline:
     """All stages after the whole log, without evictions."""
     pipeline = Pipeline(list_length=LIST_LENGTH)
     for batch in batches(case.events, case.batch):
-        learn(pipeline.listeners, batch)
+        learn(pipeline.listeners, batch, pipeline.recommender)
         pipeline.propagate()
     return pipeline
 
@@ -76,13 +78,15 @@ def runs_of_a_kind(events: Sequence[Event]) -> list[list[Event]]:
     return [[*run] for _, run in groupby(events, type)]
 
 
-def learn(state: ListenerState, events: Sequence[Event]) -> list[Learned]:
+def learn(
+    state: ListenerState, events: Sequence[Event], lists: Recommender | None = None
+) -> list[Learned]:
     """Learn events in order; plays and feedback come in calls of their own."""
     learned: list[Learned] = []
     for run in runs_of_a_kind(events):
         plays = [event for event in run if isinstance(event, PlayEvent)]
         feedback = [event for event in run if isinstance(event, Feedback)]
-        learned.append(state.learn(plays) if plays else state.apply_feedback(feedback))
+        learned.append(state.learn(plays, lists=lists) if plays else state.apply_feedback(feedback))
     return learned
 
 
@@ -114,20 +118,40 @@ def tracks(events: Sequence[Event]) -> set[str]:
     return {event.track_id for event in events}
 
 
-def sent_pairs(state: ListenerState) -> tuple[Counter[str], Counter[tuple[str, str]]]:
-    """What a state has to send to stage B, added up over three partitions: plays and weights."""
+def sent_pairs(state: ListenerState) -> tuple[Counter[str], Counter[tuple[str, str, bool]]]:
+    """What a state has to send to stage B, added up over three partitions: plays and weights.
+
+    Weights by left track, right track, and whether right was played after left.
+    """
     plays: Counter[str] = Counter()
-    weights: Counter[tuple[str, str]] = Counter()
+    weights: Counter[tuple[str, str, bool]] = Counter()
     for partition, frame in state.drain_pairs(partition_of).items():
         names = frame.names
         for track, count in zip(frame.play_track.tolist(), frame.play_count.tolist(), strict=True):
             plays[names[track]] += count
             assert partition_of(names[track]) == partition
-        columns = (frame.left.tolist(), frame.right.tolist(), frame.weight.tolist())
-        for left, right, weight in zip(*columns, strict=True):
-            weights[names[left], names[right]] += weight
-            assert partition_of(names[left]) == partition
+        for left, right, weight, forward in pair_entries(frame):
+            weights[left, right, forward] += weight
+            assert partition_of(left) == partition
     return plays, weights
+
+
+def pair_entries(frame: PairsFrame) -> list[tuple[str, str, int, bool]]:
+    """The pairs of a frame by name: left, right, weight, and whether right came after left."""
+    names = frame.names
+    columns = (frame.left, frame.right, frame.weight, frame.forward)
+    return [
+        (names[left], names[right], weight, bool(forward))
+        for left, right, weight, forward in zip(*(c.tolist() for c in columns), strict=True)
+    ]
+
+
+def feed_reference(reference: ReferenceRows, frame: PairsFrame) -> None:
+    """What a frame says, entry by entry."""
+    for track, count in zip(frame.play_track.tolist(), frame.play_count.tolist(), strict=True):
+        reference.add_plays(frame.names[track], count)
+    for left, right, weight, forward in pair_entries(frame):
+        reference.add_weight(left, right, weight, forward=forward)
 
 
 def sent_trends(state: ListenerState) -> Counter[tuple[str, str, int]]:
@@ -151,12 +175,16 @@ def feed_rows(state: ListenerState, rows: NeighbourState) -> None:
         rows.learn(frame)
 
 
-def row_of(rows: NeighbourState, track: str) -> tuple[int, list[tuple[str, int]]] | None:
-    """A track's plays and neighbours, heaviest first."""
+def row_of(rows: NeighbourState, track: str) -> tuple[int, list[tuple[str, int, int]]] | None:
+    """A track's plays and neighbours, heaviest first: name, weight, and the part that came after.
+
+    Without the fading weights, which depend on how plays and pairs were combined.
+    """
     found = rows.row(track)
     if found is None:
         return None
-    return found.plays, [*zip(found.names, found.weights.tolist(), strict=True)]
+    columns = (found.weights.tolist(), found.forward.tolist())
+    return found.plays, [*zip(found.names, *columns, strict=True)]
 
 
 def keep_last(changelog: dict[bytes, bytes | None], records: Records) -> None:

@@ -6,11 +6,14 @@ from collections.abc import Iterator
 from itertools import chain, pairwise
 from typing import Final
 
+import numpy as np
+
 from models.recommend.changing import Records
 from models.recommend.kernels.trending import DAY_HALF_LIFE, HOUR_HALF_LIFE
 from models.recommend.laws.driving import (
     Case,
     batches,
+    feed_reference,
     feed_rows,
     keep_last,
     learn,
@@ -25,7 +28,6 @@ from models.recommend.neighbours import RowColumns
 from models.recommend.reference import ReferenceRows, ReferenceTrend
 from models.recommend.trends import TrendState
 from models.recommend.vocabulary import Vocabulary
-from schemas.frames import PairsFrame
 from schemas.outputs import TrendWindow
 
 _HALF_LIVES: Final[dict[TrendWindow, int]] = {"hour": HOUR_HALF_LIFE, "day": DAY_HALF_LIFE}
@@ -39,11 +41,17 @@ def check_rows_equal_reference(case: Case) -> None:
         learn(state, batch)
         for frame in state.drain_pairs(partition_of).values():
             rows.learn(frame)
-            _feed_reference(reference, frame)
+            feed_reference(reference, frame)
     assert rows.evictions == reference.evictions
     assert len(rows) == len(reference.rows)
     for track in reference.rows:
-        assert row_of(rows, track) == (reference.plays[track], reference.top(track, 100))
+        found, best = rows.row(track), reference.top(track, 100)
+        assert found is not None
+        assert (found.plays, found.names) == (reference.plays[track], [name for name, _ in best])
+        assert found.weights.tolist() == [weight for _, weight in best]
+        assert found.forward.tolist() == [reference.forward[track, name] for name, _ in best]
+        fading = [reference.fading[track, name] for name, _ in best]
+        np.testing.assert_allclose(found.fading, fading, rtol=1e-4)
 
 
 def check_published_rows_are_the_newest(case: Case) -> None:
@@ -60,7 +68,8 @@ def check_published_rows_are_the_newest(case: Case) -> None:
     for track, columns in published.items():
         expected = row_of(rows, track)
         assert expected is not None
-        entries = [*zip(columns.names, columns.weights.tolist(), strict=True)]
+        numbers = (columns.weights.tolist(), columns.forward.tolist())
+        entries = [*zip(columns.names, *numbers, strict=True)]
         assert (columns.plays, entries) == (expected[0], expected[1][:50])
 
 
@@ -158,16 +167,6 @@ def check_memory_is_bounded(case: Case) -> None:
         used = {int(i) for array in holder.used_ids() for i in array.ravel()}
         holder.vocabulary.collect(holder.used_ids())
         assert len(holder.vocabulary) == len(used | {0})
-
-
-def _feed_reference(reference: ReferenceRows, frame: PairsFrame) -> None:
-    """What a frame says, entry by entry."""
-    names = frame.names
-    for track, count in zip(frame.play_track.tolist(), frame.play_count.tolist(), strict=True):
-        reference.add_plays(names[track], count)
-    columns = (frame.left.tolist(), frame.right.tolist(), frame.weight.tolist())
-    for left, right, weight in zip(*columns, strict=True):
-        reference.add_weight(names[left], names[right], weight)
 
 
 def _compare_trend(trends: TrendState, market: str, reference: ReferenceTrend) -> None:

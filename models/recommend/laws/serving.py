@@ -4,32 +4,81 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from models.recommend.laws.driving import LIST_LENGTH, Case, reference_learn, run_pipeline
+import numpy as np
+
+from models.recommend.laws.driving import (
+    LIST_LENGTH,
+    Case,
+    batches,
+    feed_reference,
+    keep_last,
+    learn,
+    reference_learn,
+    restore,
+    run_pipeline,
+)
+from models.recommend.listener_memory import ListenerSnapshot
+from models.recommend.listeners import ListenerState
+from models.recommend.neighbours import NeighbourState
+from models.recommend.pipeline import Pipeline
 from models.recommend.recommender import ListColumns
-from models.recommend.reference import ReferenceListeners, ReferenceRows, reference_lists
+from models.recommend.reference import ReferenceListeners, ReferenceRows
+from models.recommend.reference_lists import ReferenceRankers
+from models.recommend.trends import TrendState
 from models.recommend.vocabulary import hash32
-from schemas.outputs import WORLD
+
+CLOSE = 1e-3
 
 
 def check_lists_equal_reference(case: Case) -> None:
-    """Both lists of every listener are what the plain rules say."""
-    pipeline = run_pipeline(case)
-    listeners, rows = ReferenceListeners(), ReferenceRows()
-    reference_learn(listeners, case.events)
-    for track, count in listeners.plays.items():
-        rows.add_plays(track, count)
-    for (left, right), weight in listeners.pairs.items():
-        rows.add_weight(left, right, weight)
+    """Rankers and both lists of every listener are what the plain rules say."""
+    pipeline, rows = Pipeline(list_length=LIST_LENGTH), ReferenceRows()
+    trends: dict[str, list[tuple[str, float]]] = {}
+    rankers = ReferenceRankers(rows, trends)
+    listeners = ReferenceListeners(before=rankers.train)
+    for batch in batches(case.events, case.batch):
+        learn(pipeline.listeners, batch, pipeline.recommender)
+        reference_learn(listeners, batch)
+        sent = pipeline.drain()
+        pipeline.apply(sent)
+        for frame in sent.pairs:
+            feed_reference(rows, frame)
+        for market in pipeline.trends.markets:
+            names, scores = pipeline.trends.trending(market, "day", 100)
+            trends[market] = [*zip(names, scores.tolist(), strict=True)]
+    weights = [*rankers.weights.values()]
+    np.testing.assert_allclose(pipeline.listeners.ranker.weights, weights, atol=CLOSE)
     for slot in pipeline.listeners.all_slots():
         served = pipeline.recommend([slot])[0]
         listener = listeners.snapshot(served.user_id)
         assert listener is not None
-        trending = [
-            pipeline.trends.trending(market, "day", 100)[0] for market in (listener.market, WORLD)
-        ]
-        expected = reference_lists(listener, rows, trending, LIST_LENGTH)
-        assert _entries(served.next) == expected["next"]
-        assert _entries(served.discover) == expected["discover"]
+        assert served.session == listener.context[:5]
+        for kind, columns in (("next", served.next), ("discover", served.discover)):
+            _compare(rankers, kind, listener, columns)
+
+
+def _compare(
+    rankers: ReferenceRankers, kind: str, listener: ListenerSnapshot, columns: ListColumns
+) -> None:
+    """A list as served against the plain scores of all candidates."""
+    tracks, relative, sources, because = columns
+    scores = rankers.scores(kind, listener)
+    best = sorted(scores.values(), reverse=True)[:LIST_LENGTH]
+    ranked, filled = tracks[: len(best)], tracks[len(best) :]
+    np.testing.assert_allclose([scores[track] for track in ranked], best, atol=CLOSE)
+    expected = np.exp(np.array(best) - max(best, default=0.0))
+    np.testing.assert_allclose(relative[: len(best)], expected, atol=CLOSE)
+    others = [track for track in rankers.filling(kind, listener) if track not in ranked]
+    assert filled == others[: LIST_LENGTH - len(best)]
+    assert sources[len(best) :] == ["popular"] * len(filled)
+    for track, source, place in zip(ranked, sources, because.tolist(), strict=False):
+        shares = rankers.shares(kind, listener, track)
+        assert shares[source] >= max(shares.values()) - CLOSE
+        assert (place >= 0) == (source in {"together", "lately", "after", "artist"})
+        if place >= 0:
+            rows = rankers.rows.rows
+            spoke = (listener.context[place], listener.artists[place])
+            assert any(track in rows.get(name, ()) for name in spoke)
 
 
 def check_lists_keep_promises(case: Case) -> None:
@@ -39,13 +88,49 @@ def check_lists_keep_promises(case: Case) -> None:
         served = pipeline.recommend([slot])[0]
         listener = pipeline.listeners.snapshot(served.user_id)
         assert listener is not None
-        for tracks, scores, sources in (served.next, served.discover):
-            assert len(tracks) == len(scores) == len(sources) <= LIST_LENGTH
+        for tracks, scores, sources, because in (served.next, served.discover):
+            assert len(tracks) == len(scores) == len(sources) == len(because) <= LIST_LENGTH
             assert len({*tracks}) == len(tracks)
             assert not {*tracks} & {*listener.blocked, listener.last_track}
             assert all(first >= second >= 0 for first, second in pairwise(scores.tolist()))
-            assert sources == sorted(sources, reverse=True)
+            assert all(-1 <= place < len(served.session) for place in because.tolist())
         assert not {hash32(track) for track in served.discover[0]} & {*listener.heard}
+
+
+def check_rankers_continue_after_restore(case: Case) -> None:
+    """Rankers and lists rebuilt from records at any place go on, to the last bit."""
+    original, restored = Pipeline(list_length=LIST_LENGTH), Pipeline(list_length=LIST_LENGTH)
+    kept: list[dict[bytes, bytes | None]] = [{}, {}, {}]
+    for at, batch in enumerate(batches(case.events, case.batch)):
+        if at == case.cut:
+            for state, changelog in zip(_states(restored), kept, strict=True):
+                restore(state, changelog)
+            restored.trends.mark_all_published_dirty()
+            restored.propagate()
+        learn(original.listeners, batch, original.recommender)
+        original.propagate()
+        records = [state.changes() for state in _states(original)]
+        for changelog, changed in zip(kept, records, strict=True):
+            keep_last(changelog, changed)
+        if at >= case.cut:
+            learn(restored.listeners, batch, restored.recommender)
+            restored.propagate()
+            assert [dict(state.changes()) for state in _states(restored)] == [*map(dict, records)]
+    slots = original.listeners.all_slots()
+    assert _served(original, slots) == _served(restored, restored.listeners.all_slots())
+
+
+def _states(pipeline: Pipeline) -> list[ListenerState | NeighbourState | TrendState]:
+    return [pipeline.listeners, pipeline.neighbours, pipeline.trends]
+
+
+def _served(pipeline: Pipeline, slots: list[int]) -> list[object]:
+    """Lists in a form that compares to the last bit."""
+    return [
+        (served.user_id, served.session, columns[0], columns[1].tobytes(), columns[2])
+        for served in pipeline.recommend(slots)
+        for columns in (served.next, served.discover)
+    ]
 
 
 def check_runs_repeat(case: Case) -> None:
@@ -53,14 +138,7 @@ def check_runs_repeat(case: Case) -> None:
     first, second = run_pipeline(case), run_pipeline(case)
     slots = first.listeners.all_slots()
     assert slots == second.listeners.all_slots()
-    for mine, other in zip(first.recommend(slots), second.recommend(slots), strict=True):
-        for left, right in ((mine.next, other.next), (mine.discover, other.discover)):
-            assert left[0] == right[0]
-            assert left[1].tobytes() == right[1].tobytes()
+    assert _served(first, slots) == _served(second, slots)
     assert first.listeners.changes() == second.listeners.changes()
     assert first.neighbours.changes() == second.neighbours.changes()
     assert first.trends.changes() == second.trends.changes()
-
-
-def _entries(columns: ListColumns) -> list[tuple[str, str]]:
-    return [*zip(columns[0], columns[2], strict=True)]

@@ -7,6 +7,7 @@ import pytest
 from models.recommend import OUTCOMES, ListenerLimits, ListenerState, Vocabulary
 from models.recommend.vocabulary import hash32
 from schemas.events import Feedback, FeedbackKind, PlayEvent
+from schemas.frames import ARTIST_MARK
 
 T0 = 1_700_000_000_000
 MINUTE = 60_000
@@ -37,11 +38,12 @@ def outcomes(listeners: ListenerState, *plays: PlayEvent) -> list[str]:
 
 def weights(listeners: ListenerState) -> dict[tuple[str, str], int]:
     """Pair weights, and plays as weight of a track on itself."""
-    found = {}
+    found: dict[tuple[str, str], int] = {}
     for frame in listeners.drain_pairs(lambda _: 0).values():
         names = frame.names
         for left, right, weight in zip(frame.left, frame.right, frame.weight, strict=True):
-            found[names[left], names[right]] = int(weight)
+            pair = names[left], names[right]
+            found[pair] = found.get(pair, 0) + int(weight)
         for track, count in zip(frame.play_track, frame.play_count, strict=True):
             found[names[track], names[track]] = int(count)
     return found
@@ -276,7 +278,7 @@ def test_the_listener_used_longest_ago_is_evicted_and_the_changelog_told() -> No
 
 def test_names_outlive_their_listener_until_the_records_are_taken() -> None:
     listeners = state(listeners_max=1)
-    listeners.learn([play("a")])
+    listeners.learn([play("a", artist="x")])
     listeners.apply_feedback([said("block_track", "b")])
     slices = listeners.change_slices()
     listeners.learn([play("c", user_id="bob")])  # evicts ann, whose names nobody else uses
@@ -289,6 +291,7 @@ def test_names_outlive_their_listener_until_the_records_are_taken() -> None:
     snapshot = restored.snapshot("ann")
     assert snapshot is not None
     assert (snapshot.recent, snapshot.blocked, snapshot.last_track) == (["a"], ["b"], "a")
+    assert snapshot.artists == [f"{ARTIST_MARK}x"]
 
 
 def test_a_listener_evicted_within_a_batch_is_not_touched() -> None:
@@ -337,7 +340,7 @@ def test_a_record_of_a_smaller_window_keeps_all_ids_in_order() -> None:
     assert outcomes(wide, *more, plays[2], plays[1]) == expected
 
 
-@pytest.mark.parametrize("value", [b"", b"\x02" + bytes(44), b"\x01" + b"\xff" * 44, b"\x01" * 45])
+@pytest.mark.parametrize("value", [b"", b"\x01" + bytes(44), b"\x02" + b"\xff" * 44, b"\x02" * 45])
 def test_bytes_that_are_no_record_are_refused_and_change_nothing(value: bytes) -> None:
     listeners = state()
     with pytest.raises(ValueError, match="listener record"):

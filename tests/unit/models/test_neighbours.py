@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import numpy as np
 import pytest
 
@@ -9,7 +11,12 @@ from models.recommend.vocabulary import hash32
 from schemas.frames import PairsFrame
 
 
-def frame(pairs: dict[tuple[str, str], int], plays: dict[str, int] | None = None) -> PairsFrame:
+def frame(
+    pairs: dict[tuple[str, str], int],
+    plays: dict[str, int] | None = None,
+    forward: Collection[tuple[str, str]] = (),
+) -> PairsFrame:
+    """Increments as a frame; the pairs in `forward` came in that order."""
     plays = plays or {}
     names = [*dict.fromkeys([name for pair in pairs for name in pair] + [*plays])]
     place = {name: i for i, name in enumerate(names)}
@@ -20,6 +27,7 @@ def frame(pairs: dict[tuple[str, str], int], plays: dict[str, int] | None = None
         left=np.array([place[left] for left, _ in pairs], np.int32),
         right=np.array([place[right] for _, right in pairs], np.int32),
         weight=np.array([*pairs.values()], np.int64),
+        forward=np.array([pair in forward for pair in pairs], np.uint8),
     )
 
 
@@ -27,6 +35,14 @@ def row(rows: NeighbourState, track: str) -> dict[str, int]:
     found = rows.row(track)
     assert found is not None
     return dict(zip(found.names, found.weights.tolist(), strict=True))
+
+
+def whole_row(rows: NeighbourState, track: str) -> dict[str, tuple[int, int, float]]:
+    """Weight, its part that came after, and fading weight by name, in the order of the row."""
+    found = rows.row(track)
+    assert found is not None
+    columns = found.weights.tolist(), found.forward.tolist(), found.fading.tolist()
+    return dict(zip(found.names, zip(*columns, strict=True), strict=True))
 
 
 def test_plays_and_weights_add_up() -> None:
@@ -44,8 +60,105 @@ def test_plays_and_weights_add_up() -> None:
 def test_weights_beyond_32_bits_are_kept() -> None:
     rows = NeighbourState(Vocabulary())
     for _ in range(3):
-        rows.learn(frame({("a", "b"): 1 << 40}))
-    assert row(rows, "a") == {"b": 3 << 40}
+        rows.learn(frame({("a", "b"): 1 << 40}, forward=[("a", "b")]))
+    assert whole_row(rows, "a") == {"b": (3 << 40, 3 << 40, float(3 << 40))}
+
+
+def test_forward_is_the_part_of_a_weight_that_came_after() -> None:
+    rows = NeighbourState(Vocabulary())
+    rows.learn(frame({("a", "b"): 5, ("a", "c"): 9}, forward=[("a", "b")]))
+    rows.learn(frame({("a", "b"): 7, ("a", "c"): 1}, forward=[("a", "c")]))
+    found = rows.row("a")
+    assert found is not None
+    assert (found.names, found.weights.tolist()) == (["b", "c"], [12, 10])
+    assert found.forward.tolist() == [5, 1]
+
+
+def test_both_directions_of_a_pair_in_one_frame_add_up_to_its_weight() -> None:
+    rows, one = NeighbourState(Vocabulary()), np.array([0, 0], np.int32)
+    weight, forward = np.array([5, 7], np.int64), np.array([0, 1], np.uint8)
+    nothing = one[:0]
+    rows.learn(PairsFrame(["a", "b"], nothing, nothing, one, one + 1, weight, forward))
+    assert whole_row(rows, "a") == {"b": (12, 7, 12.0)}
+
+
+def test_fading_weight_halves_in_eight_plays_of_the_track_and_of_no_other() -> None:
+    rows = NeighbourState(Vocabulary())
+    rows.learn(frame({("a", "x"): 1024, ("b", "x"): 1024}))
+    rows.learn(frame({}, {"a": 8, "x": 8}))
+    assert whole_row(rows, "a") == {"x": (1024, 0, 512.0)}
+    assert whole_row(rows, "b") == {"x": (1024, 0, 1024.0)}
+    rows.learn(frame({}, {"a": 16}))
+    assert whole_row(rows, "a") == {"x": (1024, 0, 128.0)}
+
+
+def test_fading_does_not_depend_on_how_plays_are_spread_over_frames() -> None:
+    rows = NeighbourState(Vocabulary())
+    rows.learn(frame({("a", "x"): 1024, ("b", "x"): 1024}))
+    for _ in range(8):
+        rows.learn(frame({}, {"a": 1}))
+    rows.learn(frame({}, {"b": 8}))
+    assert whole_row(rows, "a")["x"][2] == pytest.approx(512.0, rel=1e-6)
+    assert whole_row(rows, "b")["x"][2] == 512.0
+
+
+def test_plays_of_a_frame_fade_the_row_before_its_weights_are_added() -> None:
+    rows = NeighbourState(Vocabulary())
+    rows.learn(frame({("a", "x"): 1024}, {"a": 8}))
+    assert whole_row(rows, "a") == {"x": (1024, 0, 1024.0)}
+    rows.learn(frame({("a", "x"): 100, ("a", "y"): 1}, {"a": 8}))
+    assert whole_row(rows, "a") == {"x": (1124, 0, 612.0), "y": (1, 0, 1.0)}
+
+
+def test_forward_and_fading_move_with_their_neighbour() -> None:
+    rows = NeighbourState(Vocabulary())
+    pairs = {("a", "x"): 30, ("a", "y"): 20, ("a", "z"): 10}
+    rows.learn(frame(pairs, forward=[("a", "x"), ("a", "z")]))
+    rows.learn(frame({}, {"a": 8}))
+    rows.learn(frame({("a", "z"): 15}))
+    rows.learn(frame({("a", "y"): 40}, forward=[("a", "y")]))
+    assert [*whole_row(rows, "a").items()] == [
+        ("y", (60, 40, 50.0)),
+        ("x", (30, 30, 15.0)),
+        ("z", (25, 10, 20.0)),
+    ]
+
+
+def test_a_neighbour_that_takes_the_last_place_inherits_nothing() -> None:
+    rows = NeighbourState(Vocabulary())
+    pairs = {("a", f"n{i}"): 10 + i for i in range(100)}
+    rows.learn(frame(pairs, forward=[*pairs]))
+    rows.learn(frame({("a", "new"): 3}))
+    assert whole_row(rows, "a")["new"] == (3, 0, 3.0)
+
+
+def test_a_track_that_comes_back_after_its_eviction_begins_with_nothing() -> None:
+    rows = NeighbourState(Vocabulary(), tracks_max=1)
+    rows.learn(frame({("a", "x"): 9}, {"a": 3}, [("a", "x")]))
+    rows.learn(frame({("b", "x"): 1}))
+    rows.learn(frame({("a", "x"): 2}))
+    found = rows.row("a")
+    assert found is not None
+    assert found.plays == 0
+    assert whole_row(rows, "a") == {"x": (2, 0, 2.0)}
+
+
+def test_a_restored_row_is_the_same_bit_for_bit() -> None:
+    seed = 13
+    rng = np.random.default_rng(seed)
+    rows, restored = NeighbourState(Vocabulary()), NeighbourState(Vocabulary())
+    for _ in range(20):
+        pairs = {("a", f"n{i}"): int(rng.integers(1, 2520)) for i in rng.integers(0, 120, 40)}
+        rows.learn(frame(pairs, {"a": int(rng.integers(0, 5))}, [*pairs][::2]))
+    for key, value in rows.changes():
+        restored.restore(key, value)
+    found, again = rows.row("a"), restored.row("a")
+    assert found is not None and again is not None
+    assert (again.plays, again.names) == (found.plays, found.names), f"seed {seed}"
+    for name in ("weights", "forward", "fading"):
+        ours, theirs = getattr(found, name), getattr(again, name)
+        assert (ours.dtype, ours.tobytes()) == (theirs.dtype, theirs.tobytes()), f"seed {seed}"
+    assert len(found.names) == 100 and any(value % 1 for value in found.fading.tolist())
 
 
 def test_a_full_row_gives_up_its_lightest_neighbour() -> None:
@@ -88,12 +201,23 @@ def test_thousands_of_random_pairs_equal_the_plain_rules() -> None:
                 strict=True,
             )
         }
-        rows.learn(frame(pairs))
+        forward = {pair for pair, ahead in zip(pairs, rng.random(500) < 0.5, strict=False) if ahead}
+        plays = {f"t{track}": int(rng.integers(1, 9)) for track in rng.integers(0, 5, 3)}
+        rows.learn(frame(pairs, plays, forward))
+        for track, count in plays.items():
+            reference.add_plays(track, count)
         for (left, right), weight in pairs.items():
-            reference.add_weight(left, right, weight)
+            reference.add_weight(left, right, weight, forward=(left, right) in forward)
     assert rows.dropped > 100 and rows.evictions == reference.evictions > 100, f"seed {seed}"
     for track in reference.rows:
-        assert row(rows, track) == dict(reference.top(track, 100)), f"seed {seed}"
+        found = whole_row(rows, track)
+        expected = {
+            name: (weight, reference.forward[track, name], reference.fading[track, name])
+            for name, weight in reference.top(track, 100)
+        }
+        assert [*found] == [*expected], f"seed {seed}"
+        for name, values in expected.items():
+            assert found[name] == pytest.approx(values, rel=1e-5), f"seed {seed}"
 
 
 def test_the_track_used_longest_ago_is_evicted_and_the_changelog_told() -> None:
@@ -157,7 +281,7 @@ def test_restoring_more_rows_than_fit_evicts_the_oldest_with_a_tombstone() -> No
     assert (small.row("a"), small.evictions, small.changes()) == (None, 1, [(b"a", None)])
 
 
-@pytest.mark.parametrize("value", [b"", b"\x02" + bytes(10), b"\x01\xff\xff" + bytes(8)])
+@pytest.mark.parametrize("value", [b"", b"\x01" + bytes(10), b"\x02\xff\xff" + bytes(8)])
 def test_bytes_that_are_no_record_are_refused(value: bytes) -> None:
     rows = NeighbourState(Vocabulary())
     with pytest.raises(ValueError, match="neighbours record"):

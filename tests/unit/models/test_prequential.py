@@ -27,7 +27,7 @@ def one_listener(tracks: Sequence[str]) -> list[PlayEvent]:
 
 def evaluated(plays: Sequence[PlayEvent], evaluation: Prequential | None = None) -> Prequential:
     """Step through plays at once, live unless said otherwise."""
-    evaluation = evaluation or Prequential(Pipeline(filtered=False), lag_plays=0)
+    evaluation = evaluation or Prequential({"default": Pipeline(filtered=False)}, lag_plays=0)
     evaluation.step(plays)
     return evaluation
 
@@ -37,7 +37,9 @@ def default(evaluation: Prequential, question: str) -> Score:
 
 
 def test_what_always_follows_is_always_found() -> None:
-    evaluation = evaluated(log(20), Prequential(Pipeline(), lag_plays=0, sample=Sample(30)))
+    evaluation = evaluated(
+        log(20), Prequential({"default": Pipeline()}, lag_plays=0, sample=Sample(30))
+    )
     assert (evaluation.report.plays, evaluation.report.outcomes) == (60, {"applied": 60})
     assert default(evaluation, "new").rates["hr@10"] == 1.0
     assert default(evaluation, "new").trials == 30
@@ -58,7 +60,7 @@ def test_repeats_are_asked_of_next_and_not_of_discover() -> None:
 def test_the_track_just_played_may_come_again_where_nothing_is_filtered() -> None:
     plays = one_listener("abbbb")
     assert default(evaluated(plays), "any").hits10 == 3
-    filtered = evaluated(plays, Prequential(Pipeline(), lag_plays=0))
+    filtered = evaluated(plays, Prequential({"default": Pipeline()}, lag_plays=0))
     assert default(filtered, "any").hits10 == 0
 
 
@@ -86,7 +88,7 @@ def test_popular_tracks_are_a_baseline_without_those_played() -> None:
 def test_batches_do_not_matter() -> None:
     plays, scores = log(10), []
     for size in (1, 7, 30):
-        evaluation = Prequential(Pipeline(), lag_plays=9)
+        evaluation = Prequential({"default": Pipeline()}, lag_plays=9)
         for at in range(0, len(plays), size):
             evaluation.step(plays[at : at + size])
         scores.append(default(evaluation, "any"))
@@ -97,7 +99,9 @@ def test_batches_do_not_matter() -> None:
 def test_others_see_a_play_after_the_lag(lag: int, found: int) -> None:
     """A pair is played, some plays pass, and then somebody plays its first half."""
     plays = [*one_listener("ab"), *(p for n in range(2) for p in _alone(n)), *_alone(9, "ab")]
-    evaluation = evaluated(plays, Prequential(Pipeline(), lag_plays=lag, sample=Sample(5)))
+    evaluation = evaluated(
+        plays, Prequential({"default": Pipeline()}, lag_plays=lag, sample=Sample(5))
+    )
     assert default(evaluation, "new").hits10 == found
     assert default(evaluation, "new").trials == 1
 
@@ -120,13 +124,17 @@ def test_a_sample_is_drawn_from_what_follows_the_warm_up_and_repeats_under_its_s
 
 def test_plays_outside_the_sample_are_learned_and_not_asked() -> None:
     sample = Sample.of(60, start=30, size=7, seed=3)
-    evaluation = evaluated(log(20), Prequential(Pipeline(), lag_plays=0, sample=sample))
+    evaluation = evaluated(
+        log(20), Prequential({"default": Pipeline()}, lag_plays=0, sample=sample)
+    )
     assert evaluation.report.outcomes == {"applied": 60}
     assert (default(evaluation, "any").trials, default(evaluation, "any").hits10) == (7, 7)
 
 
 def test_points_hold_the_rate_since_the_point_before() -> None:
-    points = evaluated(log(3), Prequential(Pipeline(), lag_plays=0, point_plays=3)).report.points
+    points = evaluated(
+        log(3), Prequential({"default": Pipeline()}, lag_plays=0, point_plays=3)
+    ).report.points
     assert [point.plays for point in points] == [3, 6, 9]
     assert points[0].hr10["default"]["any"] == 0.0
     assert points[2].hr10["default"]["any"] == 1.0
@@ -134,21 +142,28 @@ def test_points_hold_the_rate_since_the_point_before() -> None:
 
 def test_there_is_no_point_where_nothing_was_asked() -> None:
     sample = Sample(start=5)
-    evaluation = Prequential(Pipeline(), lag_plays=0, point_plays=3, sample=sample)
+    evaluation = Prequential({"default": Pipeline()}, lag_plays=0, point_plays=3, sample=sample)
     assert [point.plays for point in evaluated(log(4), evaluation).report.points] == [6, 9, 12]
 
 
-def test_only_the_arms_asked_for_are_scored() -> None:
-    assert [*evaluated(log(1), Prequential(Pipeline(), arms=["popular"])).report.scores] == [
-        "popular"
-    ]
-    with pytest.raises(ValueError, match="no such arm: best"):
-        Prequential(Pipeline(), arms=["default", "best"])
+def test_each_arm_is_a_pipeline_of_its_own() -> None:
+    pipelines = {
+        "default": Pipeline(filtered=False),
+        "without-again": Pipeline(filtered=False, without="again"),
+    }
+    evaluation = Prequential(pipelines, popular=False, lag_plays=0)
+    evaluated(one_listener("ab" + "xyz" * 8), evaluation)
+    scores = evaluation.report.scores
+    assert [*scores] == ["default", "without-again"]
+    assert scores["default"]["any"].trials == scores["without-again"]["any"].trials == 26
+    rankers = [each.listeners.ranker.weights for each in pipelines.values()]
+    again = slice(12, 15)
+    assert rankers[0][0, again].any() and not rankers[1][:, again].any()
 
 
 def test_lists_too_short_to_score_are_refused() -> None:
     with pytest.raises(ValueError, match="shorter than 20"):
-        Prequential(Pipeline(list_length=5))
+        Prequential({"default": Pipeline(list_length=5)})
 
 
 def test_a_score_without_trials_is_zero() -> None:

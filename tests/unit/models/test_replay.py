@@ -49,7 +49,17 @@ def test_replaying_twice_gives_the_same_scores(tmp_path: Path) -> None:
 def test_an_arm_that_is_not_there_is_said_with_those_that_are(tmp_path: Path) -> None:
     result = run(log_file(tmp_path), "--arms", "default,best")
     assert result.exit_code == 2
-    assert "no arm is called 'best'; there are default, popular" in result.output
+    assert "no arm is called 'best'; there are default, popular, without-" in result.output
+
+
+def test_arms_are_scored_in_the_order_asked(tmp_path: Path) -> None:
+    scores = tmp_path / "scores.json"
+    run(log_file(tmp_path), "--arms", "without-together,popular,default", "--json", scores)
+    arms = json.loads(scores.read_bytes())["arms"]
+    assert [*arms] == ["without-together", "popular", "default"]
+    assert arms["without-together"]["any"]["count"] == arms["popular"]["any"]["count"] > 0
+    run(log_file(tmp_path), "--arms", "popular", "--json", scores)
+    assert json.loads(scores.read_bytes())["arms"] == {"popular": arms["popular"]}
 
 
 def test_identifiers_may_be_numbers(tmp_path: Path) -> None:

@@ -88,9 +88,10 @@ async def write_lists(url: str, user_id: str, offset: int, *track_ids: str, at_m
     kinds: tuple[ListKind, ...] = ("next", "discover")
     async with Redis.from_url(url) as redis:
         for kind in kinds:
-            columns = (track_ids, [1.0] * len(track_ids), ["similar"] * len(track_ids))
+            count = len(track_ids)
+            columns = (track_ids, [1.0] * count, ["popular"] * count, [-1] * count)
             version = format_version(1, offset)
-            raw = encode_list(version, user_id, kind=kind, at_ms=at_ms, columns=columns)
+            raw = encode_list(version, user_id, kind=kind, at_ms=at_ms, session=[], columns=columns)
             key = next_key(user_id) if kind == "next" else discover_key(user_id)
             await redis.set(key, raw)
 

@@ -8,7 +8,8 @@ import pytest
 from rich.console import Console, RenderableType
 
 from schemas.events import PlayEvent
-from schemas.outputs import RecommendationList, SimilarTracks, TrendingTracks
+from schemas.outputs import SOURCES, RecommendationList, SimilarTracks, TrendingTracks
+from segue.client import reason
 from segue.demo.follow import Entry, ListenerView, moves
 from segue.demo.lines import change_line, status_line
 from segue.demo.scrape import Latency
@@ -20,6 +21,7 @@ from segue.demo.view import Quality, Snapshot, TrendView, draw
 from segue.local.state import Endpoints, ServiceState, WorkerEndpoint
 
 VERSION = "1795383600000-0000000000000042"
+OF_SESSION = {"together", "lately", "after", "artist"}
 
 
 def shown(drawn: RenderableType, width: int = 120) -> str:
@@ -36,7 +38,9 @@ def list_of(*track_ids: str, kind: str = "next") -> RecommendationList:
         1_795_383_600_123,
         list(track_ids),
         [1.5 / (place + 1) for place in range(len(track_ids))],
-        ["similar"] * len(track_ids),
+        ["together"] * len(track_ids),
+        [0] * len(track_ids),
+        ["track:s"],
     )
 
 
@@ -68,8 +72,8 @@ def snapshot_of(
 FOLLOWED = ListenerView(
     "listener:000042",
     (play_of("track:just-now-003"), play_of("track:skipped-004", "skipped")),
-    (Entry("track:up-005", "similar", 2), Entry("track:fresh-006", "similar", None)),
-    (Entry("track:down-007", "popular", -3), Entry("track:same-008", "similar", 0)),
+    (Entry("track:up-005", "together", 2), Entry("track:fresh-006", "together", None)),
+    (Entry("track:down-007", "popular", -3), Entry("track:same-008", "together", 0)),
     7,
 )
 
@@ -97,14 +101,14 @@ def test_the_view_shows_what_a_listener_played_and_what_moved() -> None:
 @pytest.mark.parametrize("width", [80, 100, 200])
 def test_the_view_fits_the_terminal(width: int) -> None:
     long = "track:" + "very-long-name-" * 20 + "[bold]"
-    listener = ListenerView("u", (play_of(long),), (Entry(long, "similar", 1),) * 10, (), 1)
+    listener = ListenerView("u", (play_of(long),), (Entry(long, "together", 1),) * 10, (), 1)
     lines = shown(draw(snapshot_of(listener)), width).splitlines()
     assert max(len(line) for line in lines) <= width
     assert len(lines) == 25
 
 
 def test_ids_with_markup_are_shown_as_they_are() -> None:
-    entry = Entry("[red]x[/red]", "similar", None)
+    entry = Entry("[red]x[/red]", "together", None)
     listener = ListenerView("[b]u", (play_of("[i]t"),), (entry,), (entry,), 1)
     text = shown(draw(snapshot_of(listener, TrendView((("[u]hit", 1.0),)))))
     for expected in ("[red]x[/red]", "[b]u", "[i]t", "[u]hit"):
@@ -152,19 +156,53 @@ def test_in_a_first_list_everything_is_new() -> None:
     assert [entry.moved for entry in moves(None, list_of("a", "b"))] == [None, None]
 
 
-def test_a_list_becomes_a_table_with_places_scores_and_sources() -> None:
+def test_a_list_becomes_a_table_with_places_scores_and_reasons() -> None:
     text = shown(recommendation_table(list_of("track:a[b]", "track:b")))
     assert "next for listener:000042" in text
     assert "computed 2026-11-22 21:40:00.123 UTC, version " + VERSION in text
     rows = [line.split() for line in text.splitlines() if "track:" in line]
     assert [row[1:-1] for row in rows] == [
-        ["1", "│", "track:a[b]", "│", "1.5", "│", "similar"],
-        ["2", "│", "track:b", "│", "0.75", "│", "similar"],
+        ["1", "│", "track:a[b]", "│", "1.5", "│", "goes", "with", "track:s"],
+        ["2", "│", "track:b", "│", "0.75", "│", "goes", "with", "track:s"],
     ]
 
 
+def reason_of(source: str, because: list[int], session: list[str]) -> str:
+    listed = RecommendationList(VERSION, "u", "next", 0, ["t"], [1.0], [source], because, session)
+    return reason(listed, 0)
+
+
+def test_every_source_is_a_reason_in_words_of_its_own() -> None:
+    session = ["track:last", "track:before"]
+    reasons = {
+        source: reason_of(source, [1 if source in OF_SESSION else -1], session)
+        for source in SOURCES
+    }
+    assert len({*reasons.values()}) == len(SOURCES)
+    assert {*reasons} & {*reasons.values()} == set()
+    for source, text in reasons.items():
+        assert ("track:before" in text) == (source in OF_SESSION)
+    assert "track:last" in reasons["loop"]
+
+
+@pytest.mark.parametrize(
+    ("source", "because", "session", "expected"),
+    [
+        ("together", [], [], "goes with the session"),  # of an older worker
+        ("loop", [-1], [], "played after the last one before"),
+        ("of a newer worker", [-1], ["a"], "of a newer worker"),
+    ],
+)
+def test_a_reason_is_found_for_lists_of_other_workers(
+    source: str, because: list[int], session: list[str], expected: str
+) -> None:
+    assert reason_of(source, because, session) == expected
+
+
 def test_similar_tracks_and_trends_become_tables() -> None:
-    similar = SimilarTracks(VERSION, "track:a", 1_795_383_600_000, 2, ["track:b"], [12630])
+    similar = SimilarTracks(
+        VERSION, "track:a", 1_795_383_600_000, 2, ["track:b"], [12630], [2520], [7000]
+    )
     trends = TrendingTracks(VERSION, "SE", "day", 1_795_383_600_000, ["track:c"], [1234.0])
     assert "similar to track:a, played 2 times" in shown(similar_table(similar))
     assert "5.012" in shown(similar_table(similar))

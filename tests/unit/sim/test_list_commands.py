@@ -24,8 +24,11 @@ async def redis_url() -> AsyncIterator[str]:
     async with redis_server() as node:
         async with Redis.from_url(node.url) as redis:
             version = format_version(1, 7)
-            columns = (["track:a", "track:b"], [2.0, 1.0], ["similar", "popular"])
-            raw = encode_list(version, "u 1", kind="next", at_ms=5, columns=columns)
+            tracks, sources = ["track:a", "track:b"], ["together", "popular"]
+            columns = (tracks, [1.0, 0.5], sources, [0, -1])
+            raw = encode_list(
+                version, "u 1", kind="next", at_ms=5, session=["track:s"], columns=columns
+            )
             await redis.set(next_key("u 1"), raw)
             raw = encode_trending(
                 version, "SE", window="day", at_ms=5, columns=(["track:c"], [3.0])
@@ -41,7 +44,7 @@ def invoke(url: str, command: click.Command, *arguments: str) -> Result:
 def test_a_list_is_shown_as_a_table(redis_url: str) -> None:
     result = invoke(redis_url, next_, "u 1")
     assert result.exit_code == 0
-    for expected in ("next for u 1", "track:a", "track:b", "similar", "popular"):
+    for expected in ("next for u 1", "track:a", "track:b", "track:s", "trending"):
         assert expected in result.stdout
 
 

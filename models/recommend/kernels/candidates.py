@@ -1,0 +1,327 @@
+"""Kernels that find the tracks a list may hold, and what each source says of them.
+
+Eight sources, each a sum that is 0 where it says nothing, over the newest tracks i_0, i_1, ... of
+the listener's session, d = 0.8, weights in units of one play next to another:
+
+    TOGETHER  sum of d ** k * weight(i_k, j) / sqrt(plays(i_k) + 1)
+    LATELY    sum of d ** k * fading(i_k, j)
+    AFTER     forward(i_0, j) / (plays(i_0) + 1)
+    ARTIST    sum of d ** k * sqrt(plays(j) + 0.5) / sqrt(size), in the row of the artist of i_k
+    AGAIN     1 / (p + 1) at the newest place p of j among the listener's last 50 plays
+    OFTEN     how often j is among them
+    LOOP      sum of 0.9 ** p over the places p where j came right after what i_0 is
+    POPULAR   decayed plays in the listener's market, for the first 32
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Final, NamedTuple
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from models.recommend.kernels.listener import (
+    MARKET,
+    RECENT_COUNT,
+    SESSION_LENGTH,
+    WEIGHT_UNIT,
+    ListenerArrays,
+)
+
+__all__ = [
+    "POPULAR_CANDIDATES",
+    "SOURCE_COUNT",
+    "Candidates",
+    "Popular",
+    "RowSource",
+    "Scene",
+    "ServingRules",
+    "clear_candidates",
+    "gather",
+    "is_reachable",
+    "new_candidates",
+]
+
+TOGETHER: Final = 0
+LATELY: Final = 1
+AFTER: Final = 2
+ARTIST: Final = 3
+AGAIN: Final = 4
+OFTEN: Final = 5
+LOOP: Final = 6
+POPULAR: Final = 7
+SOURCE_COUNT: Final = 8
+
+# Columns of Candidates.table and Candidates.known.
+TRACK: Final = 0
+NUMBER: Final = 1
+PLACE: Final = 1
+BECAUSE: Final = 2  # the place in the session of the track that says most for it, or NOTHING
+NOTHING: Final = -1
+
+POPULAR_CANDIDATES: Final = 32
+_LOOP_DECAY: Final = 0.9
+
+
+class RowSource(NamedTuple):
+    """Neighbour rows by track. `slot_of` is indexed by track id and holds slot + 1, or 0."""
+
+    slot_of: NDArray[np.int32]
+    ids: NDArray[np.int32]
+    weights: NDArray[np.int64]
+    forward: NDArray[np.int64]
+    fading: NDArray[np.float32]
+    sizes: NDArray[np.int32]
+    plays: NDArray[np.int64]
+
+
+class Popular(NamedTuple):
+    """Trending tracks, most played first: one row per market. Row 0 is the world.
+
+    `row_of` is indexed by the market's id and holds row + 1, or 0.
+    """
+
+    ids: NDArray[np.int32]
+    scores: NDArray[np.float64]
+    sizes: NDArray[np.int32]
+    row_of: NDArray[np.int32]
+
+
+class ServingRules(NamedTuple):
+    """How many context tracks are used, what each older one counts, and what is left out."""
+
+    context_tracks: int
+    decay: float
+    filtered: bool  # without the track just played
+    left_out: int  # a source that says nothing, for evaluation, or NOTHING
+
+
+class Scene(NamedTuple):
+    """What lists are made from besides the listener. Nothing in it changes during a call."""
+
+    rows: RowSource
+    popular: Popular
+    hashes: NDArray[np.uint32]
+    rules: ServingRules
+
+
+class Candidates(NamedTuple):
+    """Candidates of one listener, numbered from 0; found by an open-addressing table of ids."""
+
+    table: NDArray[np.int32]  # TRACK and NUMBER
+    known: NDArray[np.int32]  # by number: TRACK, PLACE in the table, and BECAUSE
+    share: NDArray[np.float32]  # how much the context track says that BECAUSE names
+    sums: NDArray[np.float32]  # by source
+    scores: NDArray[np.float32]  # by list
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def new_candidates(scene: Scene, recent: int) -> Candidates:
+    """Room for all that `gather` may find; `recent` is how many plays a listener's memory holds."""
+    most = 2 * scene.rules.context_tracks * scene.rows.ids.shape[1] + recent + POPULAR_CANDIDATES
+    room = 64
+    while room < 2 * most:
+        room *= 2
+    return Candidates(
+        np.zeros((room, 2), np.int32),
+        np.empty((most, 3), np.int32),
+        np.empty(most, np.float32),
+        np.zeros((SOURCE_COUNT, most), np.float32),
+        np.empty((2, most), np.float32),
+    )
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def clear_candidates(c: Candidates, count: int) -> None:
+    """Forget all candidates. O(count), not O(room)."""
+    for i in range(count):
+        c.table[c.known[i, PLACE], TRACK] = 0
+    for s in range(SOURCE_COUNT):
+        c.sums[s, :count] = 0
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _number(table: NDArray[np.int32], known: NDArray[np.int32], track: int, count: int) -> int:
+    """The number of a track; `count`, and a place, if it is new."""
+    mask = len(table) - 1
+    at = (track * 0x61C88647 >> 7) & mask
+    while table[at, TRACK] != 0 and table[at, TRACK] != track:
+        at = (at + 1) & mask
+    if table[at, TRACK] == 0:
+        table[at, TRACK] = track
+        table[at, NUMBER] = count
+        known[count, PLACE] = at
+        known[count, TRACK] = track
+        known[count, BECAUSE] = NOTHING
+    return int(table[at, NUMBER])
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _gather_rows(
+    c: Candidates, rows: RowSource, recent: NDArray[np.int32], length: int, rules: ServingRules
+) -> int:
+    """What the rows of the context say. Returns the number of candidates."""
+    # Locals, since each look into a tuple of arrays inside the loop would count references.
+    table, known, best = c.table, c.known, c.share
+    together, lately, after = c.sums[TOGETHER], c.sums[LATELY], c.sums[AFTER]
+    slot_of, sizes, plays, row_ids = rows.slot_of, rows.sizes, rows.plays, rows.ids
+    row_weights, row_forward, row_fading = rows.weights, rows.forward, rows.fading
+    decay, none, mask = rules.decay, np.float32(0), len(table) - 1
+    count, factor = 0, 1.0
+    for k in range(length):
+        slot = slot_of[recent[k]] - 1
+        if slot >= 0:
+            row, size = row_ids[slot], sizes[slot]
+            weights, fading, forward = row_weights[slot], row_fading[slot], row_forward[slot]
+            share = np.float32(factor / math.sqrt(plays[slot] + 1.0) / WEIGHT_UNIT)
+            fade = np.float32(factor / WEIGHT_UNIT)
+            ahead = np.float32(1.0 / (plays[slot] + 1.0) / WEIGHT_UNIT) if k == 0 else none
+            for j in range(size):
+                track = row[j]  # what _number does: a call would cost more than all the rest
+                at = (track * 0x61C88647 >> 7) & mask
+                while table[at, TRACK] != 0 and table[at, TRACK] != track:
+                    at = (at + 1) & mask
+                if table[at, TRACK] == 0:
+                    table[at, TRACK] = track
+                    table[at, NUMBER] = count
+                    known[count, PLACE] = at
+                    known[count, TRACK] = track
+                    best[count] = none
+                    count += 1
+                i = table[at, NUMBER]
+                amount = share * np.float32(weights[j])
+                if amount > best[i]:
+                    known[i, BECAUSE] = k
+                    best[i] = amount
+                together[i] += amount
+                lately[i] += fade * fading[j]
+                after[i] += ahead * np.float32(forward[j])
+        factor *= decay
+    return count
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _gather_artists(
+    c: Candidates,
+    rows: RowSource,
+    artists: NDArray[np.int32],
+    length: int,
+    decay: float,
+    count: int,
+) -> int:
+    """Tracks of the artists of the context, which are `length`."""
+    table, known = c.table, c.known
+    artist_sums = c.sums[ARTIST]
+    for k in range(length):
+        artist = artists[k]
+        slot = rows.slot_of[artist] - 1 if artist != 0 else -1
+        if slot < 0 or rows.sizes[slot] == 0:
+            continue
+        factor, power, repeated = 0.0, 1.0, False
+        for other in range(length):  # one look at the row for all tracks of one artist
+            if artists[other] == artist:
+                repeated = repeated or other < k
+                factor += power
+            power *= decay
+        if repeated:
+            continue
+        share = factor / math.sqrt(float(rows.sizes[slot]))
+        for j in range(rows.sizes[slot]):
+            i = _number(table, known, int(rows.ids[slot, j]), count)
+            if i == count:
+                count += 1
+                known[i, BECAUSE] = k
+            plays = rows.weights[slot, j] / WEIGHT_UNIT
+            artist_sums[i] += np.float32(share * math.sqrt(plays + 0.5))
+    return count
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _gather_own(c: Candidates, recent: NDArray[np.int32], length: int, count: int) -> int:
+    """What the listener played before."""
+    table, known = c.table, c.known
+    again, often, loop = c.sums[AGAIN], c.sums[OFTEN], c.sums[LOOP]
+    power, newer = 1.0, -1
+    for p in range(length):
+        i = _number(table, known, int(recent[p]), count)
+        if i == count:
+            count += 1
+        if again[i] == 0:
+            again[i] = np.float32(1.0 / (p + 1))
+        often[i] += np.float32(1.0)
+        if p > 0 and recent[p] == recent[0]:
+            loop[newer] += np.float32(power)
+        power *= _LOOP_DECAY
+        newer = i
+    return count
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def market_row(popular: Popular, market: int) -> int:
+    """The row of a market whose trends are known, or the world's."""
+    row = popular.row_of[market] - 1
+    return int(row) if row >= 0 and popular.sizes[row] > 0 else 0
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _gather_popular(c: Candidates, popular: Popular, market: int, count: int) -> int:
+    """What is played most in the market."""
+    table, known = c.table, c.known
+    sums, row = c.sums[POPULAR], market_row(popular, market)
+    for j in range(min(POPULAR_CANDIDATES, popular.sizes[row])):
+        i = _number(table, known, int(popular.ids[row, j]), count)
+        if i == count:
+            count += 1
+        sums[i] = np.float32(popular.scores[row, j])
+    return count
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def gather(c: Candidates, state: ListenerArrays, slot: int, scene: Scene) -> int:
+    """Collect the candidates of a listener; `c` is clear before. Returns how many there are."""
+    rules, meta, recent = scene.rules, state.meta[slot], state.recent[slot]
+    left_out = rules.left_out
+    length = min(int(meta[SESSION_LENGTH]), rules.context_tracks)
+    count = _gather_rows(c, scene.rows, recent, length, rules)
+    if left_out != ARTIST:
+        count = _gather_artists(c, scene.rows, state.artists[slot], length, rules.decay, count)
+    count = _gather_own(c, recent, int(meta[RECENT_COUNT]), count)
+    if left_out != POPULAR:
+        count = _gather_popular(c, scene.popular, int(meta[MARKET]), count)
+    if left_out != NOTHING:
+        c.sums[left_out, :count] = 0
+    return count
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _is_in_row(rows: RowSource, owner: int, track: int) -> bool:
+    slot = rows.slot_of[owner] - 1
+    if owner == 0 or slot < 0:
+        return False
+    row, found = rows.ids[slot], False
+    for j in range(rows.sizes[slot]):  # no way out of the loop: so it is one of vectors
+        if row[j] == track:
+            found = True
+    return found
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def is_reachable(state: ListenerArrays, slot: int, track: int, scene: Scene) -> bool:
+    """Whether `gather` would find the track. Much cheaper than gathering."""
+    meta, recent, artists = state.meta[slot], state.recent[slot], state.artists[slot]
+    for p in range(meta[RECENT_COUNT]):
+        if recent[p] == track:
+            return True
+    for k in range(min(int(meta[SESSION_LENGTH]), scene.rules.context_tracks)):
+        if _is_in_row(scene.rows, int(recent[k]), track):
+            return True
+        if _is_in_row(scene.rows, int(artists[k]), track):
+            return True
+    popular = scene.popular
+    row = market_row(popular, int(meta[MARKET]))
+    for j in range(min(POPULAR_CANDIDATES, popular.sizes[row])):
+        if popular.ids[row, j] == track:
+            return True
+    return False

@@ -1,0 +1,57 @@
+"""What is kept of a listener, as arrays: the columns that kernels of learning and serving share."""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+WEIGHT_UNIT: Final = 2520  # the least common multiple of 1 to 10: every share of it is whole
+CONTEXT_TRACKS: Final = 10
+SERVED_TRACKS: Final = 10
+CONTEXT_USED: Final = 5  # tracks of the context that lists are made from
+
+APPLIED: Final = 0
+DUPLICATE: Final = 1
+LATE: Final = 2
+SKIPPED: Final = 3
+
+# Columns of ListenerArrays.meta.
+PLAYS: Final = 0
+NEWEST_MS: Final = 1  # newest start of a play that was not late
+LAST_MS: Final = 2  # start of the play applied last
+SESSION: Final = 3  # hash of its session id; 0 without
+SESSION_LENGTH: Final = 4  # plays of the session that `recent` begins with
+MARKET: Final = 5
+LAST_TRACK: Final = 6  # of the last play that was not late, skipped or not
+RECENT_COUNT: Final = 7
+HEARD_COUNT: Final = 8
+EVENT_COUNT: Final = 9
+EVENT_NEXT: Final = 10  # where the ring of event ids goes on
+BLOCKED_COUNT: Final = 11
+META_COLUMNS: Final = 12
+
+# Entries of ListenerArrays.counters.
+DIRTY: Final = 0
+TOUCHED: Final = 1  # entries of PlayColumns.touched
+TRIALS: Final = 2
+HITS: Final = 3
+POPULAR_HITS: Final = 4
+LISTENER_COUNTERS: Final = 5
+
+
+class ListenerArrays(NamedTuple):
+    """Stage A. One row per listener's slot; newest first where order matters."""
+
+    meta: NDArray[np.int64]
+    recent: NDArray[np.int32]
+    artists: NDArray[np.int32]  # of the newest of `recent`; 0 if unknown
+    heard: NDArray[np.uint32]
+    events: NDArray[np.int64]
+    blocked: NDArray[np.int32]
+    served: NDArray[np.int32]  # the last `next` list, then the popular tracks of that moment
+    links: NDArray[np.int32]
+    dirty: NDArray[np.uint8]
+    stamp: NDArray[np.int64]  # the batch that touched the slot last
+    counters: NDArray[np.int64]

@@ -1,0 +1,262 @@
+"""Kernels of the two rankers: listwise linear, one for each list, learned from every play.
+
+A candidate's score is w . x. For each source with sum s, and m the largest of the list, x holds
+s / m, the fourth root of s / m, and s / (1 + s): how it compares, how it compares on a flatter
+scale, and how much evidence there is at all. The last feature marks the track just played.
+
+The loss of a list is the cross entropy of the next play under softmax(w . x) over its best 32
+candidates (Cao et al., "Learning to rank: from pairwise approach to listwise approach", 2007, with
+one relevant item), minimised by AdaGrad (Duchi, Hazan and Singer, 2011).
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Final, NamedTuple
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from models.recommend.kernels.candidates import (
+    SOURCE_COUNT,
+    TRACK,
+    Candidates,
+    Scene,
+    clear_candidates,
+    gather,
+    is_reachable,
+    new_candidates,
+)
+from models.recommend.kernels.listener import RECENT_COUNT, ListenerArrays
+from models.recommend.kernels.memory import (
+    Memory,
+    fill_memory,
+    mark_allowed,
+    new_memory,
+)
+
+__all__ = [
+    "DISCOVER",
+    "FEATURE_COUNT",
+    "FORMS",
+    "LEARNING_RATE",
+    "NEXT",
+    "TRAINED_CANDIDATES",
+    "Bench",
+    "Ranker",
+    "leading_sources",
+    "new_bench",
+    "prepare",
+    "take_best",
+    "train",
+]
+
+NEXT: Final = 0
+DISCOVER: Final = 1
+
+FORMS: Final = 3  # features per source
+FEATURE_COUNT: Final = FORMS * SOURCE_COUNT + 1
+TRAINED_CANDIDATES: Final = 32
+LEARNING_RATE: Final = 0.05
+_SQUARES_START: Final = 0.01
+
+
+class Ranker(NamedTuple):
+    """What is learned: one row per list, and how many lists each was trained on."""
+
+    weights: NDArray[np.float64]
+    squares: NDArray[np.float64]  # sums of squared gradients
+    trained: NDArray[np.int64]
+
+
+class Bench(NamedTuple):
+    """Working memory for one listener's lists, used again for the next one's."""
+
+    candidates: Candidates
+    memory: Memory
+    allowed: NDArray[np.uint8]  # by list: whether it may hold the candidate
+    best: NDArray[np.int32]  # numbers of the best candidates
+    chance: NDArray[np.float64]
+    features: NDArray[np.float32]  # by feature and candidate
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def new_bench(state: ListenerArrays, scene: Scene, length: int) -> Bench:
+    """Room for lists of `length`."""
+    candidates = new_candidates(scene, state.recent.shape[1])
+    return Bench(
+        candidates,
+        new_memory(state),
+        np.empty((2, len(candidates.known)), np.uint8),
+        np.empty(length, np.int32),
+        np.empty(length, np.float64),
+        np.empty((FEATURE_COUNT, len(candidates.known)), np.float32),
+    )
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _add_source(
+    features: NDArray[np.float32],
+    sums: NDArray[np.float32],
+    scores: NDArray[np.float32],
+    weights: NDArray[np.float64],
+    source: int,
+    count: int,
+) -> None:
+    """The features of one source, and what they add to both scores, for each candidate."""
+    # Sums are not negative, so they stand in the order of their bits; integers are compared eight
+    # at a time, singles one by one.
+    bits, most = sums.view(np.int32), np.int32(0)
+    for i in range(count):
+        most = max(most, bits[source, i])
+    largest = np.int32(most).view(np.float32)
+    one, first = np.float32(1), FORMS * source
+    if largest == 0:
+        features[first : first + FORMS, :count] = 0
+        return
+    scale = one / largest
+    for i in range(count):  # short loops, each of few arrays: so they are ones of vectors
+        share = sums[source, i] * scale
+        features[first, i] = share
+        features[first + 1, i] = np.sqrt(np.sqrt(share))
+    for i in range(count):
+        features[first + 2, i] = sums[source, i] / (one + sums[source, i])
+    for kind in range(2):
+        a = np.float32(weights[kind, first])
+        b = np.float32(weights[kind, first + 1])
+        c = np.float32(weights[kind, first + 2])
+        for i in range(count):
+            scores[kind, i] += (
+                a * features[first, i] + b * features[first + 1, i] + c * features[first + 2, i]
+            )
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _score(bench: Bench, count: int, just_played: int, ranker: Ranker) -> None:
+    """Features of all candidates, and their scores for both lists."""
+    c, weights, features = bench.candidates, ranker.weights, bench.features
+    scores = c.scores
+    scores[:, :count] = 0
+    for source in range(SOURCE_COUNT):
+        _add_source(features, c.sums, scores, weights, source, count)
+    last = FEATURE_COUNT - 1
+    for i in range(count):
+        features[last, i] = 0
+        if c.known[i, TRACK] == just_played:
+            features[last, i] = 1
+            for kind in range(2):
+                scores[kind, i] += np.float32(weights[kind, last])
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def prepare(bench: Bench, state: ListenerArrays, slot: int, scene: Scene, ranker: Ranker) -> int:
+    """Find and score the candidates of a listener. Returns how many there are."""
+    meta, c = state.meta[slot], bench.candidates
+    just_played = int(state.recent[slot, 0]) if meta[RECENT_COUNT] > 0 else 0
+    fill_memory(bench.memory, state, slot, scene.rules.filtered)
+    count = gather(c, state, slot, scene)
+    _score(bench, count, just_played, ranker)
+    following, new = bench.allowed[NEXT], bench.allowed[DISCOVER]
+    mark_allowed(bench.memory, c.known[:count, TRACK], scene.hashes, following, new)
+    return count
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def take_best(bench: Bench, count: int, kind: int, hashes: NDArray[np.uint32]) -> int:
+    """Put the numbers of the best allowed candidates into `bench.best`. Returns how many.
+
+    By score, equal ones by hash, then id.
+    """
+    scores, tracks = bench.candidates.scores[kind], bench.candidates.known[:, TRACK]
+    best, allowed, size, room = bench.best, bench.allowed[kind], 0, len(bench.best)
+    least = np.float32(-np.inf)
+    for i in range(count):
+        mine = scores[i]
+        if not allowed[i] or mine < least:
+            continue
+        at = size
+        while at > 0:
+            other = best[at - 1]
+            if mine < scores[other]:
+                break
+            if mine == scores[other]:
+                own, its = hashes[tracks[i]], hashes[tracks[other]]
+                if own > its or (own == its and tracks[i] > tracks[other]):
+                    break
+            at -= 1
+        if at == room:
+            continue
+        if size < room:
+            size += 1
+        for j in range(size - 1, at, -1):
+            best[j] = best[j - 1]
+        best[at] = i
+        if size == room:
+            least = scores[best[room - 1]]
+    return size
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def leading_sources(
+    features: NDArray[np.float32],
+    best: NDArray[np.int32],
+    weights: NDArray[np.float64],
+    sources: NDArray[np.int8],
+) -> None:
+    """Write down which source adds most to the score of each of the best candidates."""
+    for j in range(len(best)):
+        i, most = best[j], -np.inf
+        for s in range(SOURCE_COUNT):
+            first = FORMS * s
+            if features[first, i] == 0:
+                continue
+            amount = (
+                weights[first] * features[first, i]
+                + weights[first + 1] * features[first + 1, i]
+                + weights[first + 2] * features[first + 2, i]
+            )
+            if amount > most:
+                sources[j], most = s, amount
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _descend(bench: Bench, size: int, target: int, ranker: Ranker, kind: int) -> None:
+    """One step against the gradient of the loss of a list whose place `target` was played."""
+    weights, squares = ranker.weights[kind], ranker.squares[kind]
+    scores, best, chance = bench.candidates.scores[kind], bench.best, bench.chance
+    features, highest, total = bench.features, float(scores[best[0]]), 0.0
+    for j in range(size):
+        chance[j] = math.exp(float(scores[best[j]]) - highest)
+        total += chance[j]
+    for f in range(FEATURE_COUNT):
+        feature, expected = features[f], 0.0
+        for j in range(size):
+            expected += chance[j] * feature[best[j]]
+        gradient = feature[best[target]] - expected / total
+        if gradient != 0:
+            squares[f] += gradient * gradient
+            weights[f] += LEARNING_RATE * gradient / math.sqrt(squares[f] + _SQUARES_START)
+    ranker.trained[kind] += 1
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def train(
+    bench: Bench, state: ListenerArrays, slot: int, track: int, scene: Scene, ranker: Ranker
+) -> None:
+    """Let both rankers learn from a play, before anything else does.
+
+    The lists are those the listener would be served now. A ranker learns if its list could hold
+    the track and has it among its best candidates.
+    """
+    if not is_reachable(state, slot, track, scene):
+        return
+    c = bench.candidates
+    count = prepare(bench, state, slot, scene, ranker)
+    for kind in range(2):
+        size = take_best(bench, count, kind, scene.hashes)
+        for j in range(size):
+            if c.known[bench.best[j], TRACK] == track:
+                _descend(bench, size, j, ranker, kind)
+                break
+    clear_candidates(c, count)

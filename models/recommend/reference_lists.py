@@ -1,0 +1,138 @@
+"""Lists and rankers in plain Python: what the compiled code is tested against.
+
+Names instead of numbers, dicts instead of arrays, doubles where the kernels have singles: so scores
+agree to about one in a thousand, and tracks whose scores are that close may change places.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+from models.recommend.listener_memory import ListenerSnapshot
+from models.recommend.reference import ReferenceRows
+from models.recommend.vocabulary import hash32
+
+__all__ = ["ReferenceRankers"]
+
+SOURCES = ("together", "lately", "after", "artist", "again", "often", "loop", "popular")
+UNIT, POPULAR, TRAINED = 2520, 32, 32
+KINDS = ("next", "discover")
+
+Sums = dict[str, dict[str, float]]  # by candidate and source
+Features = dict[str, list[float]]
+Trend = Sequence[tuple[str, float]]  # most played first
+
+
+class ReferenceRankers:
+    """Both rankers, and the lists they make from rows and trends as they are now.
+
+    `trends` is by market; `world` stands in for a market without any.
+    """
+
+    def __init__(self, rows: ReferenceRows, trends: Mapping[str, Trend]) -> None:
+        self.rows, self.trends = rows, trends
+        first = [0.0] * (3 * len(SOURCES) + 1)
+        first[0], first[1], first[3 * SOURCES.index("popular")] = 2.0, 1.0, 0.1
+        self.weights = {kind: [*first] for kind in KINDS}
+        self.squares = {kind: [0.0] * len(first) for kind in KINDS}
+
+    def train(self, listener: ListenerSnapshot, track: str) -> None:
+        """Learn from a play: gradient of the cross entropy over the best 32, AdaGrad."""
+        features = self._features(listener)
+        for kind in KINDS:
+            scores = self._scores(kind, features)
+            best = [t for t in _by_score(scores) if _is_allowed(kind, t, listener)][:TRAINED]
+            if track not in best:
+                continue
+            chances = {t: math.exp(scores[t] - scores[best[0]]) for t in best}
+            total = sum(chances.values())
+            for f in range(len(self.weights[kind])):
+                expected = sum(chances[t] * features[t][f] for t in best) / total
+                gradient = features[track][f] - expected
+                self.squares[kind][f] += gradient**2
+                step = 0.05 * gradient / math.sqrt(self.squares[kind][f] + 0.01)
+                self.weights[kind][f] += step
+
+    def scores(self, kind: str, listener: ListenerSnapshot) -> dict[str, float]:
+        """The score of every candidate that a list may hold."""
+        scores = self._scores(kind, self._features(listener))
+        return {t: score for t, score in scores.items() if _is_allowed(kind, t, listener)}
+
+    def filling(self, kind: str, listener: ListenerSnapshot) -> list[str]:
+        """What a list is filled up with: the market's trends, then the world's."""
+        names = [t for market in (listener.market, "world") for t, _ in self._trend(market)]
+        return [t for t in dict.fromkeys(names) if _is_allowed(kind, t, listener)]
+
+    def shares(self, kind: str, listener: ListenerSnapshot, track: str) -> dict[str, float]:
+        """What each source that speaks for a candidate adds to its score."""
+        x, weights = self._features(listener)[track], self.weights[kind]
+        return {
+            source: sum(weights[f] * x[f] for f in range(3 * s, 3 * s + 3))
+            for s, source in enumerate(SOURCES)
+            if x[3 * s] > 0
+        }
+
+    def _trend(self, market: str) -> Trend:
+        return self.trends.get(market) or self.trends.get("world", ())
+
+    def _scores(self, kind: str, features: Features) -> dict[str, float]:
+        weights = self.weights[kind]
+        return {
+            track: sum(w * x for w, x in zip(weights, row, strict=True))
+            for track, row in features.items()
+        }
+
+    def _features(self, listener: ListenerSnapshot) -> Features:
+        sums = self._sums(listener)
+        largest = {
+            source: max((row[source] for row in sums.values()), default=0.0) for source in SOURCES
+        }
+        features: Features = {}
+        for track, row in sums.items():
+            features[track] = x = []
+            for source in SOURCES:
+                amount = row[source]
+                share = amount / largest[source] if largest[source] else 0.0
+                x += [share, share**0.25, amount / (1 + amount)]
+            x.append(1.0 if listener.recent[:1] == [track] else 0.0)
+        return features
+
+    def _sums(self, listener: ListenerSnapshot) -> Sums:
+        sums: Sums = {}
+        context, recent = listener.context[:5], listener.recent
+
+        def add(track: str, source: str, amount: float) -> None:
+            row = sums.setdefault(track, dict.fromkeys(SOURCES, 0.0))
+            row[source] += amount
+
+        for k, track in enumerate(context):
+            plays = self.rows.plays[track] + 1
+            for other, weight in self.rows.rows.get(track, {}).items():
+                add(other, "together", 0.8**k * weight / UNIT / math.sqrt(plays))
+                add(other, "lately", 0.8**k * self.rows.fading[track, other] / UNIT)
+                if k == 0:
+                    add(other, "after", self.rows.forward[track, other] / UNIT / plays)
+        for k, artist in enumerate(listener.artists[: len(context)]):
+            tracks = dict(self.rows.rows.get(artist, {})) if artist else {}
+            for other, weight in tracks.items():
+                add(other, "artist", 0.8**k * math.sqrt((weight / UNIT + 0.5) / len(tracks)))
+        for p, track in enumerate(recent):
+            add(track, "often", 1.0)
+            if track not in recent[:p]:
+                add(track, "again", 1 / (p + 1))
+            if p > 0 and track == recent[0]:
+                add(recent[p - 1], "loop", 0.9**p)
+        for track, score in self._trend(listener.market)[:POPULAR]:
+            add(track, "popular", score)
+        return sums
+
+
+def _by_score(scores: Mapping[str, float]) -> list[str]:
+    return sorted(scores, key=lambda track: (-scores[track], hash32(track)))
+
+
+def _is_allowed(kind: str, track: str, listener: ListenerSnapshot) -> bool:
+    if track in {*listener.blocked, listener.last_track, *listener.recent[:1]}:
+        return False
+    return kind == "next" or hash32(track) not in listener.heard

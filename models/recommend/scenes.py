@@ -1,0 +1,29 @@
+"""Nothing to make lists from, in the form of something: rankers then learn nothing."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+
+from models.recommend.kernels.candidates import NOTHING, Popular, RowSource, Scene, ServingRules
+
+__all__ = ["no_scene"]
+
+
+@cache
+def no_scene() -> Scene:
+    """No rows and no trends. Compiled code takes arrays, not None."""
+    one = np.zeros(1, np.int32)
+    rows = RowSource(
+        slot_of=one,
+        ids=np.zeros((1, 1), np.int32),
+        weights=np.zeros((1, 1), np.int64),
+        forward=np.zeros((1, 1), np.int64),
+        fading=np.zeros((1, 1), np.float32),
+        sizes=one,
+        plays=np.zeros(1, np.int64),
+    )
+    popular = Popular(np.zeros((1, 1), np.int32), np.zeros((1, 1)), one, one)
+    rules = ServingRules(1, 1.0, filtered=True, left_out=NOTHING)
+    return Scene(rows, popular, np.zeros(1, np.uint32), rules)

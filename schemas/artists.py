@@ -1,0 +1,28 @@
+"""The name of an artist as keys and rows have it, one for many spellings.
+
+Unicode's compatibility form, case folded (The Unicode Standard, 3.13), white space made single
+blanks, other control characters left out.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Final
+from unicodedata import category, normalize
+
+__all__ = ["ARTIST_CHARACTERS_MAX", "artist_name"]
+
+ARTIST_CHARACTERS_MAX: Final = 128
+"""What is longer is cut off: two artists may then share a row, which costs a hint, not a count."""
+
+
+@lru_cache(65_536)
+def artist_name(text: str) -> str:
+    """The name of an artist; empty if nothing of the text is left.
+
+    >>> artist_name("  Bj\u00f6rk ") == artist_name("BJ\u00d6RK")
+    True
+    """
+    folded = normalize("NFKC", normalize("NFKC", text).casefold())
+    printable = "".join(c for c in " ".join(folded.split()) if category(c)[0] != "C")
+    return " ".join(printable.split())[:ARTIST_CHARACTERS_MAX].strip()

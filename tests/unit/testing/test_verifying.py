@@ -1,0 +1,217 @@
+"""The verifier's own arithmetic: what it expects by hand, and that it sees what is wrong."""
+
+from __future__ import annotations
+
+import json
+import struct
+from typing import Any
+
+import pytest
+
+from models.recommend import ListenerState, NeighbourState, Vocabulary
+from schemas.codec import EventDecoder
+from schemas.events import PlayEvent
+from schemas.registry import PLAYS
+from segue.testing import fresh_settings
+from segue.testing.load import PlayStream
+from segue.testing.memory_log import MemoryRecord
+from segue.testing.servings import fading_faults, list_faults, similar_faults
+from segue.testing.truth import ARTIST_MARK, Truth, folded
+from segue.testing.wire import RowFacts, read_listener, read_row
+
+SETTINGS = fresh_settings(partitions=1)
+TOPIC = PLAYS.topic(SETTINGS.topic_prefix)
+T0 = 1_700_000_000_000
+
+
+def record(offset: int, value: bytes) -> MemoryRecord:
+    return MemoryRecord(TOPIC, 0, offset, T0 + 1000, b"key", value)
+
+
+def played(track: str, number: int, artist: str | None = None, **fields: Any) -> bytes:
+    event = {
+        "event_id": f"e{number}",
+        "user_id": "ann",
+        "track_id": track,
+        "started_at_ms": T0 + number,
+        "played_ms": 200_000,
+        "duration_ms": 200_000,
+        "end_reason": "finished",
+        "artist": artist,
+    }
+    return json.dumps(event | fields).encode()
+
+
+def truth_of(*values: bytes) -> Truth:
+    truth = Truth(SETTINGS)
+    truth.add([record(offset, value) for offset, value in enumerate(values)])
+    assert truth.bad == set()
+    return truth
+
+
+def test_truth_of_four_plays_is_as_counted_by_hand() -> None:
+    truth = truth_of(
+        played("a", 0, "Björk"), played("b", 1, " BJÖRK\t"), played("a", 2), played("c", 3, " ")
+    )
+    artist = f"{ARTIST_MARK}björk"
+    assert truth.rows == {
+        "a": RowFacts(2, {"b": 5040, "c": 3360}, {"b": 2520, "c": 3360}),
+        "b": RowFacts(1, {"a": 5040, "c": 1260}, {"a": 2520, "c": 1260}),
+        "c": RowFacts(1, {"a": 3360, "b": 1260}, {"a": 0, "b": 0}),
+        artist: RowFacts(2, {"a": 2520, "b": 2520}, {"a": 0, "b": 0}),
+    }
+    assert truth.listeners["ann"].artists == ["", "", artist, artist]
+
+
+def test_truth_leaves_artists_of_skipped_plays_out() -> None:
+    truth = truth_of(played("a", 0, "x", end_reason="skipped", played_ms=0))
+    assert {*truth.rows} == {"a"}
+    assert truth.listeners["ann"].artists == []
+
+
+def test_records_of_the_product_are_read_as_the_truth_has_them() -> None:
+    values = [played(f"t{n % 7}", n, f"Artist {n % 3}" if n % 4 else None) for n in range(40)]
+    truth, vocabulary = truth_of(*values), Vocabulary()
+    listeners, rows = ListenerState(vocabulary), NeighbourState(vocabulary)
+    decode = EventDecoder(PlayEvent).decode
+    for value in values:
+        events = decode(value)
+        assert isinstance(events, list)
+        listeners.learn(events)
+        for frame in listeners.drain_pairs(lambda _: 0).values():
+            rows.learn(frame)
+    found = {key.decode(): read_listener(value or b"") for key, value in listeners.changes()}
+    assert found == truth.listeners
+    held = {key.decode(): read_row(value or b"") for key, value in rows.changes()}
+    assert held == truth.rows
+    assert all(row.fading.keys() == row.weights.keys() for row in held.values())
+    assert [fault for name, row in held.items() for fault in fading_faults(name, row)] == []
+
+
+def test_fading_beyond_its_bounds_is_a_fault() -> None:
+    row = RowFacts(1, {"a": 100, "b": 100, "c": 100}, {}, {"a": 100.0, "b": -1.0, "c": 101.0})
+    assert [fault.split()[-1] for fault in fading_faults("x", row)] == ["b", "c"]
+    not_a_number = RowFacts(1, {"a": 100}, {}, {"a": float("nan")})
+    assert len(fading_faults("x", not_a_number)) == 1
+
+
+def test_row_of_another_version_is_refused() -> None:
+    with pytest.raises(AssertionError, match="version 1"):
+        read_row(struct.pack("<BHq", 1, 0, 3))
+
+
+def similar(**changes: object) -> dict[str, Any]:
+    return {
+        "track_id": "x",
+        "plays": 3,
+        "track_ids": ["a", "b"],
+        "scores": [200, 100],
+        "after": [150, 0],
+        "lately": [200, 0],
+    } | changes
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"track_id": f"{ARTIST_MARK}x"},
+        {"plays": 4},
+        {"track_ids": ["b", "a"]},
+        {"scores": [200, 101]},
+        {"after": [150, 1]},
+        {"after": [150]},
+        {"lately": [201, 0]},
+        {"lately": [200, -1]},
+        {"lately": [200]},
+        {"lately": [200, 0, 0]},
+    ],
+)
+def test_row_that_differs_in_any_column_is_a_fault(change: dict[str, object]) -> None:
+    row = RowFacts(3, {"a": 200, "b": 100}, {"a": 150, "b": 0})
+    assert similar_faults(similar(), "x", row) == []
+    assert len(similar_faults(similar(**change), "x", row)) == 1
+
+
+def served(**changes: object) -> dict[str, Any]:
+    return {
+        "version": "1",
+        "user_id": "ann",
+        "kind": "next",
+        "track_ids": ["a", "c"],
+        "scores": [1.0, 0.5],
+        "sources": ["together", "popular"],
+        "because": [1, -1],
+        "session": ["b", "a"],
+    } | changes
+
+
+def faults_of(value: dict[str, Any]) -> list[str]:
+    truth = truth_of(played("a", 0, "x"), played("b", 1), played("c", 2, user_id="bob"))
+    return list_faults(
+        value, ("next", "ann"), truth.listeners["ann"], truth=truth, newest="1", list_length=5
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "claim"),
+    [
+        ({"because": [2, -1]}, "tells a track of the session where one spoke"),
+        ({"because": [-1, -1]}, "tells a track of the session where one spoke"),
+        ({"because": [1, 0]}, "tells a track of the session where one spoke"),
+        ({"because": [1]}, "has columns of equal length"),
+        ({"sources": ["together", "similar"]}, "tells known sources"),
+        ({"session": ["a", "b"]}, "tells the session"),
+        ({"session": ["b"], "because": [0, -1]}, "tells the session"),
+        ({"scores": [0.5, 1.0]}, "has scores from 1 to 0 that do not rise"),
+        ({"scores": [1.0, float("nan")]}, "has scores from 1 to 0 that do not rise"),
+        ({"track_ids": ["a", f"{ARTIST_MARK}x"]}, "names no artist"),
+        ({"track_ids": ["a", "b"]}, "has not the track just played"),
+    ],
+)
+def test_list_that_breaks_a_promise_is_a_fault(change: dict[str, object], claim: str) -> None:
+    assert faults_of(served()) == []
+    assert any(claim in fault for fault in faults_of(served(**change)))
+
+
+def test_session_of_a_list_is_no_longer_than_five() -> None:
+    values = [played(f"t{n}", n) for n in range(7)]
+    truth = truth_of(*values)
+    value = served(track_ids=[], scores=[], sources=[], because=[])
+    session = [f"t{n}" for n in range(6, -1, -1)]
+    for length in (5, 6, 7):
+        found = list_faults(
+            value | {"session": session[:length]},
+            ("next", "ann"),
+            truth.listeners["ann"],
+            truth=truth,
+            newest="1",
+            list_length=5,
+        )
+        assert (found == []) == (length == 5)
+
+
+def events_of(stream: PlayStream, count: int) -> list[dict[str, Any]]:
+    return [json.loads(message.value) for message in stream.singles(count)]
+
+
+def test_load_spells_most_artists_in_many_ways_of_one_name() -> None:
+    events = events_of(PlayStream(SETTINGS, seed=3), 5000)
+    spelled: dict[str, set[str]] = {}
+    tracks: dict[str, set[str]] = {}
+    for event in events:
+        if name := folded(event.get("artist") or ""):
+            spelled.setdefault(name, set()).add(event["artist"])
+            tracks.setdefault(name, set()).add(event["track_id"])
+    named = sum(bool(folded(event.get("artist") or "")) for event in events)
+    assert 0.5 < named / len(events) < 0.9
+    assert len(spelled) == 100
+    assert max(map(len, spelled.values())) == 7
+    assert max(map(len, tracks.values())) <= 9
+
+
+def test_equal_seeds_give_equal_loads() -> None:
+    first, again, other = (events_of(PlayStream(SETTINGS, seed), 500) for seed in (3, 3, 4))
+    for event in (*first, *again, *other):
+        del event["started_at_ms"]  # a stream begins 400 days before it is made
+    assert first == again
+    assert first != other
