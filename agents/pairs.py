@@ -90,7 +90,12 @@ class NeighboursStage:
                     name.removeprefix(ARTIST_MARK),
                     at_ms=at_ms,
                     plays=row.plays,
-                    columns=(row.names, row.weights, row.forward, row.fading.astype(np.int64)),
+                    columns=(
+                        row.names,
+                        row.weights,
+                        np.maximum(row.forward, 0),  # below 0 by skips, as good as 0
+                        np.maximum(row.fading, 0).astype(np.int64),
+                    ),
                 ),
             )
             for name, row in rows

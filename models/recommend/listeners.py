@@ -25,7 +25,14 @@ from models.recommend.kernels.listener import (
     MARKET,
     TOUCHED,
 )
-from models.recommend.kernels.listening import PlayColumns, Rules, learn_plays
+from models.recommend.kernels.listening import (
+    BROKEN_OFF,
+    NOT_EARLY,
+    SKIPPED_EARLY,
+    PlayColumns,
+    Rules,
+    learn_plays,
+)
 from models.recommend.kernels.ring import NEWER, link_newest, linked, take_dirty, unlink
 from models.recommend.listener_memory import (
     HEARD_TRACKS,
@@ -55,6 +62,7 @@ __all__ = ["HEARD_TRACKS", "ListenerLimits", "ListenerSnapshot", "ListenerState"
 _APPLIED: Final = 0
 _DUPLICATE: Final = 1
 _WHOLE: Final = ("finished", "stopped")
+_EARLY: Final = {"error": BROKEN_OFF, "skipped": SKIPPED_EARLY}
 
 
 class Lists(Protocol):
@@ -272,7 +280,12 @@ class ListenerState:
         market = vocabulary.intern([play.market or "" for play in plays])
         artist = vocabulary.intern([*map(artist_key, plays)])
         session = [0 if play.session_id is None else hash64(play.session_id) or 1 for play in plays]
-        early = [play.end_reason not in _WHOLE and is_early(play) for play in plays]
+        early = [
+            _EARLY[play.end_reason]
+            if play.end_reason not in _WHOLE and is_early(play)
+            else NOT_EARLY
+            for play in plays
+        ]
         return PlayColumns(
             slot=np.empty(count, np.int32),
             track=track,

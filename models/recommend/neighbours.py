@@ -1,7 +1,8 @@
 """Stage B: each track's plays and its row of neighbours, for the tracks of one partition.
 
-A row holds at most 100 neighbours, the heaviest first. Weights are whole numbers and only added, so
-a row does not depend on the order of what it learned, until it is full: then a new neighbour takes
+A row holds at most 100 neighbours, the heaviest first. Weights are whole numbers and only added
+(those of early skips are negative), so a row does not depend on the order of what it learned, until
+it is full: then a new neighbour takes
 the place of the last one, whatever its own weight, and starts with what this increment gives it.
 (Counting on from the weight of the one that left, as Space-Saving does, would give newcomers weight
 that no listener gave.) When all slots are taken, the track used longest ago is evicted.
@@ -137,8 +138,8 @@ class NeighbourState:
     def drain_published(self, limit: int) -> list[tuple[str, RowColumns]]:
         """At most `limit` rows changed since they were last drained, the longest waiting first.
 
-        Each comes with its 50 heaviest neighbours. An evicted track's row is not withdrawn: what
-        was published of it expires.
+        Each comes with its 50 heaviest neighbours above 0. An evicted track's row is not withdrawn:
+        what was published of it expires.
         """
         waiting, flags = self._unpublished, self._rows.unpublished
         slots: list[int] = []
@@ -147,7 +148,7 @@ class NeighbourState:
             if flags[slot]:  # else its track was evicted, or it came twice
                 flags[slot] = 0
                 slots.append(slot)
-        return self._columns(np.array(slots, np.int32), PUBLISHED_NEIGHBOURS)
+        return self._columns(np.array(slots, np.int32), PUBLISHED_NEIGHBOURS, shown=True)
 
     def mark_all_published_dirty(self) -> None:
         """Publish every row again: what was published is lost."""
@@ -237,13 +238,19 @@ class NeighbourState:
         self._evicted.update((names[track], None) for track in tracks.tolist())
         self.evictions += len(tracks)
 
-    def _columns(self, slots: NDArray[np.int32], k: int) -> list[tuple[str, RowColumns]]:
+    def _columns(
+        self, slots: NDArray[np.int32], k: int, *, shown: bool = False
+    ) -> list[tuple[str, RowColumns]]:
+        """Rows by name; `shown`, without neighbours that were skipped more than played."""
         if not len(slots):
             return []
         rows, names = self._rows, self.vocabulary.names
         ids, weights = rows.ids[slots, :k], rows.weights[slots, :k]
         forward, fading = rows.forward[slots, :k], rows.fading[slots, :k]
         sizes = np.minimum(rows.sizes[slots], k)
+        if shown:
+            positive = (weights > 0) & (np.arange(weights.shape[1]) < sizes[:, None])
+            sizes = positive.sum(axis=1)
         tracks = self.vocabulary.objects[ids].tolist()
         owners, plays = rows.owner[slots].tolist(), rows.plays[slots].tolist()
         return [

@@ -114,11 +114,13 @@ class ReferenceListeners:
         listener.last_track = play.track_id
         listener.market = play.market or listener.market
         if early:
+            if play.end_reason == "skipped":
+                self._pair(listener, play, sign=-1)
             return "skipped"
         self._apply(listener, play)
         return "applied"
 
-    def _apply(self, listener: _Listener, play: PlayEvent) -> None:
+    def _pair(self, listener: _Listener, play: PlayEvent, *, sign: int) -> list[str]:
         session = 0 if play.session_id is None else hash64(play.session_id) or 1
         if session and listener.session:
             same = session == listener.session
@@ -128,8 +130,14 @@ class ReferenceListeners:
         context = listener.recent[: listener.length] if same else []
         for distance, other in enumerate(context, start=1):
             if other != play.track_id:
-                self.pairs[play.track_id, other, False] += WEIGHT // distance
-                self.pairs[other, play.track_id, True] += WEIGHT // distance
+                weight = sign * (WEIGHT // distance)
+                self.pairs[play.track_id, other, False] += weight
+                self.pairs[other, play.track_id, True] += weight
+        return context
+
+    def _apply(self, listener: _Listener, play: PlayEvent) -> None:
+        context = self._pair(listener, play, sign=1)
+        session = 0 if play.session_id is None else hash64(play.session_id) or 1
         artist = artist_key(play)
         if artist:
             self.plays[artist] += 1
@@ -182,9 +190,14 @@ class ReferenceRows:
         self.plays[track] += count
 
     def add_weight(self, left: str, right: str, weight: int, *, forward: bool) -> None:
-        """Add to the row of `left`; a full row gives up its lightest neighbour for a new one."""
+        """Add to the row of `left`; a full row gives up its lightest neighbour for a new one.
+
+        Unless that comes with less than nothing.
+        """
         row = self._use(left)
         if right not in row and len(row) == 100:
+            if weight < 0:
+                return
             (*_, (lightest, _)) = self.top(left, 100)
             del row[lightest], self.forward[left, lightest], self.fading[left, lightest]
         row[right] += weight

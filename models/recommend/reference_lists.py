@@ -109,10 +109,14 @@ class ReferenceRankers:
         for k, track in enumerate(context):
             plays = self.rows.plays[track] + 1
             for other, weight in self.rows.rows.get(track, {}).items():
+                if weight <= 0:
+                    continue
+                fading = max(self.rows.fading[track, other], 0.0)
                 add(other, "together", 0.8**k * weight / UNIT / math.sqrt(plays))
-                add(other, "lately", 0.8**k * self.rows.fading[track, other] / UNIT)
+                add(other, "lately", 0.8**k * fading / UNIT)
                 if k == 0:
-                    add(other, "after", self.rows.forward[track, other] / UNIT / plays)
+                    forward = max(self.rows.forward[track, other], 0)
+                    add(other, "after", forward / UNIT / plays)
         for k, artist in enumerate(listener.artists[: len(context)]):
             tracks = dict(self.rows.rows.get(artist, {})) if artist else {}
             for other, weight in tracks.items():

@@ -74,11 +74,13 @@ def list_faults(
 def similar_faults(value: dict[str, Any], name: str, row: RowFacts) -> list[str]:
     """Compare a published row, the 50 heaviest neighbours of a track or an artist, with the truth.
 
-    `lately` depends on which plays came in one frame, so it is held to its bounds.
+    Those skipped more than played are not shown. `lately` depends on which plays came in one frame,
+    so it is held to its bounds.
     """
     by_weight = sorted(row.weights.items(), key=lambda entry: (-entry[1], crc32(entry[0].encode())))
-    best = [track for track, _ in by_weight[:PUBLISHED]]
-    expected = [best, [row.weights[t] for t in best], [row.forward[t] for t in best]]
+    best = [track for track, weight in by_weight[:PUBLISHED] if weight > 0]
+    after = [max(row.forward[track], 0) for track in best]
+    expected = [best, [row.weights[track] for track in best], after]
     found = [value["track_ids"], value["scores"], value["after"]]
     faults = []
     if (value["track_id"], value["plays"], found) != (name, row.plays, expected):
@@ -87,20 +89,21 @@ def similar_faults(value: dict[str, Any], name: str, row: RowFacts) -> list[str]
             f"  found    {value['plays']} {found}"
         )
     faults += [
-        f"similar tracks of {name}: lately {fading} of {weight}"
-        for fading, weight in _pairs(value["lately"], value["scores"])
-        if not 0 <= fading <= weight * (1 + F32)
+        f"similar tracks of {name}: lately {fading} of {gained}"
+        for fading, gained in _pairs(value["lately"], [row.gained(track) for track in best])
+        if not 0 <= fading <= gained * (1 + F32)
     ]
     return faults
 
 
-def fading_faults(name: str, row: RowFacts) -> list[str]:
-    """Hold the fading weights of a record to their bounds: 0 and the whole weight."""
-    return [
-        f"row {name!r}: fading {fading} of {row.weights[track]} on {track}"
-        for track, fading in row.fading.items()
-        if not 0 <= fading <= row.weights[track] * (1 + F32)
-    ]
+def fading_faults(name: str, found: RowFacts, row: RowFacts) -> list[str]:
+    """Hold the fading weights of a record to their bounds: what skips took, what plays gave."""
+    faults = []
+    for track, fading in found.fading.items():
+        low, high = -row.lost.get(track, 0) * (1 + F32), row.gained(track) * (1 + F32)
+        if not low <= fading <= high:
+            faults.append(f"row {name!r}: fading {fading} on {track}, not in {low} to {high}")
+    return faults
 
 
 def trend_faults(

@@ -120,11 +120,13 @@ class Truth:
         listener.last_track = track
         listener.market = play.get("market") or listener.market
         if early:
+            if play["end_reason"] == "skipped":
+                self._pair(listener, play, sign=-1)
             return "skipped"
         self._join_session(listener, play)
         return "applied"
 
-    def _join_session(self, listener: ListenerFacts, play: dict[str, Any]) -> None:
+    def _pair(self, listener: ListenerFacts, play: dict[str, Any], *, sign: int) -> list[str]:
         track, started_ms = play["track_id"], play["started_at_ms"]
         name = play.get("session_id")
         session = (hash64(name) or 1) if name is not None else 0
@@ -135,8 +137,14 @@ class Truth:
         context = listener.recent[: listener.context] if same else []
         for distance, other in enumerate(context, start=1):
             if other != track:
-                self._weigh(other, track, UNIT // distance, forward=True)
-                self._weigh(track, other, UNIT // distance)
+                weight = sign * (UNIT // distance)
+                self._weigh(other, track, weight, forward=True)
+                self._weigh(track, other, weight)
+        return context
+
+    def _join_session(self, listener: ListenerFacts, play: dict[str, Any]) -> None:
+        context = self._pair(listener, play, sign=1)
+        track, name = play["track_id"], play.get("session_id")
         artist = folded(play.get("artist") or "")
         row = ARTIST_MARK + artist if artist else ""
         if row:
@@ -145,8 +153,8 @@ class Truth:
         listener.recent = [track, *listener.recent][:RECENT]
         listener.artists = [row, *listener.artists][:ARTISTS]
         listener.context = min(len(context) + 1, CONTEXT)
-        listener.session = session
-        listener.last_ms = started_ms
+        listener.session = (hash64(name) or 1) if name is not None else 0
+        listener.last_ms = play["started_at_ms"]
 
     def _feedback(self, event: dict[str, Any]) -> str:
         known = self.listeners.get(event["user_id"])
@@ -171,6 +179,8 @@ class Truth:
         weights, ahead = row.weights, row.forward
         weights[right] = weights.get(right, 0) + weight
         ahead[right] = ahead.get(right, 0) + (weight if forward else 0)
+        if weight < 0:
+            row.lost[right] = row.lost.get(right, 0) - weight
         assert len(weights) <= 100, "the load keeps rows below the limit, where order is nothing"
 
     def _row(self, name: str) -> RowFacts:

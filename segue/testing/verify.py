@@ -80,7 +80,11 @@ async def state_faults(
         faults += _balance("weights", truth.rows, rows, lambda v: sum(v.weights.values()))
         faults += _balance("weights after", truth.rows, rows, lambda v: sum(v.forward.values()))
         faults += _differences("row", truth.rows, rows)
-        faded = [fault for name, row in rows.items() for fault in fading_faults(name, row)]
+        faded = [
+            fault
+            for name in rows.keys() & truth.rows.keys()
+            for fault in fading_faults(name, rows[name], truth.rows[name])
+        ]
         faults += faded[:SHOWN]
     if "trends" in stages:
         raw = await read_latest(settings, TRENDS_CHANGELOG.topic(prefix))

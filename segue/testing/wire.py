@@ -73,6 +73,11 @@ class RowFacts:
     weights: dict[str, int] = field(default_factory=dict)
     forward: dict[str, int] = field(default_factory=dict)
     fading: dict[str, float] = field(default_factory=dict, compare=False)
+    lost: dict[str, int] = field(default_factory=dict, compare=False)
+
+    def gained(self, track: str) -> int:
+        """Return what plays alone gave, without what skips took."""
+        return self.weights.get(track, 0) + self.lost.get(track, 0)
 
 
 def read_events(raw: bytes | None, kind: str, bytes_max: int) -> list[dict[str, Any]] | None:

@@ -1,7 +1,7 @@
 """Kernels that find the tracks a list may hold, and what each source says of them.
 
-Eight sources, each a sum that is 0 where it says nothing, over the newest tracks i_0, i_1, ... of
-the listener's session, d = 0.8, weights in units of one play next to another:
+Eight sources, each a sum that is 0 where it says nothing and never below, over the newest tracks
+i_0, i_1, ... of the listener's session, d = 0.8, weights in units of one play next to another:
 
     TOGETHER  sum of d ** k * weight(i_k, j) / sqrt(plays(i_k) + 1)
     LATELY    sum of d ** k * fading(i_k, j)
@@ -179,6 +179,8 @@ def _gather_rows(
             fade = np.float32(factor / WEIGHT_UNIT)
             ahead = np.float32(1.0 / (plays[slot] + 1.0) / WEIGHT_UNIT) if k == 0 else none
             for j in range(size):
+                if weights[j] <= 0:  # skipped more than played, and so are those after it
+                    break
                 track = row[j]  # what _number does: a call would cost more than all the rest
                 at = (track * 0x61C88647 >> 7) & mask
                 while table[at, TRACK] != 0 and table[at, TRACK] != track:
@@ -196,8 +198,8 @@ def _gather_rows(
                     known[i, BECAUSE] = k
                     best[i] = amount
                 together[i] += amount
-                lately[i] += fade * fading[j]
-                after[i] += ahead * np.float32(forward[j])
+                lately[i] += fade * max(fading[j], none)
+                after[i] += ahead * max(np.float32(forward[j]), none)
         factor *= decay
     return count
 
@@ -300,11 +302,12 @@ def _is_in_row(rows: RowSource, owner: int, track: int) -> bool:
     slot = rows.slot_of[owner] - 1
     if owner == 0 or slot < 0:
         return False
-    row, found = rows.ids[slot], False
-    for j in range(rows.sizes[slot]):  # no way out of the loop: so it is one of vectors
+    row, size = rows.ids[slot], int(rows.sizes[slot])
+    found = size
+    for j in range(size):  # no way out of the loop: so it is one of vectors
         if row[j] == track:
-            found = True
-    return found
+            found = j
+    return found < size and bool(rows.weights[slot, found] > 0)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

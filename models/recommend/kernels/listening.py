@@ -45,7 +45,21 @@ from models.recommend.kernels.ranking import (
 from models.recommend.kernels.ring import link_newest
 from models.recommend.kernels.table import Table, add
 
-__all__ = ["IN_TURN", "OF_ARTIST", "PlayColumns", "Rules", "learn_plays"]
+__all__ = [
+    "BROKEN_OFF",
+    "IN_TURN",
+    "NOT_EARLY",
+    "OF_ARTIST",
+    "SKIPPED_EARLY",
+    "PlayColumns",
+    "Rules",
+    "learn_plays",
+]
+
+# Whether a play says nothing good of its track.
+NOT_EARLY: Final = 0
+BROKEN_OFF: Final = 1  # by an error, which is not the track's fault
+SKIPPED_EARLY: Final = 2
 
 # What a sum of pairs is of: the second half of its key.
 IN_TURN: Final = 0  # the right track was played after the left one; a track with itself: plays
@@ -63,7 +77,7 @@ class PlayColumns(NamedTuple):
     session: NDArray[np.int64]
     started_ms: NDArray[np.int64]
     market: NDArray[np.int32]
-    early: NDArray[np.uint8]
+    early: NDArray[np.uint8]  # NOT_EARLY, BROKEN_OFF or SKIPPED_EARLY
     exempt: NDArray[np.uint8]
     outcome: NDArray[np.uint8]
     touched: NDArray[np.int32]
@@ -129,21 +143,32 @@ def _count_trial(state: ListenerArrays, slot: int, track: int) -> None:
 
 
 @njit(cache=True, nogil=True)
+def _pair(
+    state: ListenerArrays, plays: PlayColumns, i: int, pairs: Table, rules: Rules, sign: int
+) -> int:
+    """Add to the pairs of a play with the tracks before it in its session. Returns how many."""
+    slot, track = int(plays.slot[i]), int(plays.track[i])
+    meta, recent = state.meta[slot], state.recent[slot]
+    session = plays.session[i]
+    if session != 0 and meta[SESSION] != 0:
+        same = session == meta[SESSION]
+    else:
+        same = abs(plays.started_ms[i] - meta[LAST_MS]) <= rules.session_gap_ms
+    length = int(meta[SESSION_LENGTH]) if same else 0
+    for j in range(length):
+        other = recent[j]
+        if other != track:
+            add(pairs, (int(other) << 32) | track, IN_TURN, sign * (WEIGHT_UNIT // (j + 1)))
+    return length
+
+
+@njit(cache=True, nogil=True)
 def _apply(state: ListenerArrays, plays: PlayColumns, i: int, pairs: Table, rules: Rules) -> None:
     """Join the play to its session: pairs with the tracks before it, then the new context."""
     slot, track = int(plays.slot[i]), int(plays.track[i])
     meta, recent = state.meta[slot], state.recent[slot]
     _count_trial(state, slot, track)
-    started_ms, session = plays.started_ms[i], plays.session[i]
-    if session != 0 and meta[SESSION] != 0:
-        same = session == meta[SESSION]
-    else:
-        same = abs(started_ms - meta[LAST_MS]) <= rules.session_gap_ms
-    length = meta[SESSION_LENGTH] if same else 0
-    for j in range(length):
-        other = recent[j]
-        if other != track:
-            add(pairs, (int(other) << 32) | track, IN_TURN, WEIGHT_UNIT // (j + 1))
+    length = _pair(state, plays, i, pairs, rules, 1)
     artist, artists = int(plays.artist[i]), state.artists[slot]
     if artist != 0:
         add(pairs, (artist << 32) | artist, IN_TURN, 1)
@@ -157,8 +182,8 @@ def _apply(state: ListenerArrays, plays: PlayColumns, i: int, pairs: Table, rule
     recent[0] = track
     meta[RECENT_COUNT] = count
     meta[SESSION_LENGTH] = min(length + 1, CONTEXT_TRACKS)
-    meta[SESSION] = session
-    meta[LAST_MS] = started_ms
+    meta[SESSION] = plays.session[i]
+    meta[LAST_MS] = plays.started_ms[i]
 
 
 @njit(cache=True, nogil=True)
@@ -196,6 +221,8 @@ def _learn_play(
     if plays.market[i] != 0:
         meta[MARKET] = plays.market[i]
     if plays.early[i]:
+        if plays.early[i] == SKIPPED_EARLY:
+            _pair(state, plays, i, pairs, rules, -1)
         return SKIPPED
     _apply(state, plays, i, pairs, rules)
     return APPLIED

@@ -41,7 +41,10 @@ rarity alike."""
 
 
 class RowArrays(NamedTuple):
-    """Stage B. One row of neighbours per track's slot: by weight, equal ones by hash."""
+    """Stage B. One row of neighbours per track's slot: by weight, equal ones by hash.
+
+    Skips subtract, so a weight may be below 0; such neighbours count as absent in lists.
+    """
 
     ids: NDArray[np.int32]
     weights: NDArray[np.int64]
@@ -133,16 +136,25 @@ def _find(ids: NDArray[np.int32], size: int, track: int) -> int:
 
 
 @njit(cache=True, nogil=True)
-def _rise(
+def _settle(
     ids: NDArray[np.int32],
     columns: tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]],
     at: int,
+    size: int,
     hashes: NDArray[np.uint32],
 ) -> None:
-    """Move a neighbour that became heavier up to its place: by weight, equal ones by hash."""
+    """Move a neighbour that changed to its place: by weight, equal ones by hash."""
     weights, forward, fading = columns
     track, weight, ahead, fades = ids[at], weights[at], forward[at], fading[at]
     own = hashes[track]
+    while at + 1 < size and (
+        weights[at + 1] > weight or (weights[at + 1] == weight and hashes[ids[at + 1]] < own)
+    ):
+        ids[at] = ids[at + 1]
+        weights[at] = weights[at + 1]
+        forward[at] = forward[at + 1]
+        fading[at] = fading[at + 1]
+        at += 1
     while at > 0 and (
         weights[at - 1] < weight or (weights[at - 1] == weight and hashes[ids[at - 1]] > own)
     ):
@@ -165,6 +177,27 @@ def _fade(fading: NDArray[np.float32], plays: int) -> None:
 
 
 @njit(cache=True, nogil=True)
+def _add_plays(
+    rows: RowArrays,
+    slot_of: NDArray[np.int32],
+    plays: tuple[NDArray[np.int32], NDArray[np.int64]],
+    journal: Journal,
+) -> None:
+    """Count plays of tracks; their rows fade."""
+    # Locals, since each look into a tuple of arrays inside the loop would count references.
+    links, dirty, unpublished, counters = rows.links, rows.dirty, rows.unpublished, rows.counters
+    sizes, row_plays, row_fading = rows.sizes, rows.plays, rows.fading
+    to_publish = journal.unpublished
+    tracks, counts = plays
+    for i in range(len(tracks)):
+        place = int(slot_of[tracks[i]])
+        slot = place - 1 if place else admit_row(rows, slot_of, int(tracks[i]), journal.evicted)
+        _mark_used(links, dirty, unpublished, counters, to_publish, slot)
+        row_plays[slot] += counts[i]
+        _fade(row_fading[slot, : sizes[slot]], int(counts[i]))
+
+
+@njit(cache=True, nogil=True)
 def learn_rows(
     rows: RowArrays,
     slot_of: NDArray[np.int32],
@@ -175,42 +208,36 @@ def learn_rows(
 ) -> None:
     """Add plays to tracks, then weights to rows, which fade by those plays.
 
-    A full row gives up its last, lightest neighbour.
+    A full row gives up its last, lightest neighbour for a new one, unless that comes with less
+    than nothing.
     """
-    # Locals, since each look into a tuple of arrays inside the loops would count references.
+    _add_plays(rows, slot_of, plays, journal)
     links, dirty, unpublished, counters = rows.links, rows.dirty, rows.unpublished, rows.counters
-    row_ids, row_weights, sizes, row_plays = rows.ids, rows.weights, rows.sizes, rows.plays
+    row_ids, row_weights, sizes = rows.ids, rows.weights, rows.sizes
     row_forward, row_fading = rows.forward, rows.fading
-    to_publish = journal.unpublished
-    tracks, counts = plays
-    for i in range(len(tracks)):
-        place = int(slot_of[tracks[i]])
-        slot = place - 1 if place else admit_row(rows, slot_of, int(tracks[i]), journal.evicted)
-        _mark_used(links, dirty, unpublished, counters, to_publish, slot)
-        row_plays[slot] += counts[i]
-        _fade(row_fading[slot, : sizes[slot]], int(counts[i]))
     left, right, weight, ahead = pairs
     slot = 0
     for i in range(len(left)):
         if i == 0 or left[i] != left[i - 1]:
             place = int(slot_of[left[i]])
             slot = place - 1 if place else admit_row(rows, slot_of, int(left[i]), journal.evicted)
-            _mark_used(links, dirty, unpublished, counters, to_publish, slot)
+            _mark_used(links, dirty, unpublished, counters, journal.unpublished, slot)
         ids, weights, size = row_ids[slot], row_weights[slot], int(sizes[slot])
         forward, fading = row_forward[slot], row_fading[slot]
         at = _find(ids, size, int(right[i]))
-        if at < size:
-            weights[at] += weight[i]
-            forward[at] += weight[i] * ahead[i]
-            fading[at] += np.float32(weight[i])
-        else:
-            if size < len(ids):
-                sizes[slot] = size + 1
-            else:
-                at = size - 1
+        if at == size:
+            if size == len(ids):
                 counters[DROPPED] += 1
+                if weight[i] < 0:
+                    continue
+                at = size - 1
+            else:
+                size += 1
+                sizes[slot] = size
             ids[at] = right[i]
-            weights[at] = weight[i]
-            forward[at] = weight[i] * ahead[i]
-            fading[at] = np.float32(weight[i])
-        _rise(ids, (weights, forward, fading), at, hashes)
+            weights[at] = forward[at] = 0
+            fading[at] = 0
+        weights[at] += weight[i]
+        forward[at] += weight[i] * ahead[i]
+        fading[at] += np.float32(weight[i])
+        _settle(ids, (weights, forward, fading), at, size, hashes)

@@ -112,7 +112,7 @@ def test_early_skips_and_errors_are_told_from_plays(
     assert outcomes(state(), event) == [outcome]
 
 
-def test_a_skip_counts_and_is_heard_but_pairs_with_nothing_and_does_not_trend() -> None:
+def test_a_skip_counts_and_is_heard_and_takes_what_a_play_would_give_its_pairs() -> None:
     listeners = state()
     skip = play("b", T0 + 1, end_reason="skipped", played_ms=0)
     assert outcomes(listeners, play("a"), skip, play("c", T0 + 2)) == [
@@ -123,7 +123,8 @@ def test_a_skip_counts_and_is_heard_but_pairs_with_nothing_and_does_not_trend() 
     found = weights(listeners)
     assert found["b", "b"] == 1
     assert found["a", "c"] == 2520
-    assert {("a", "b"), ("b", "c")} & found.keys() == set()
+    assert (found["a", "b"], found["b", "a"]) == (-2520, -2520)
+    assert ("b", "c") not in found, "a skip is no context"
     snapshot = listeners.snapshot("ann")
     assert snapshot is not None
     assert snapshot.plays == 3
@@ -131,6 +132,22 @@ def test_a_skip_counts_and_is_heard_but_pairs_with_nothing_and_does_not_trend() 
     assert snapshot.context == ["c", "a"]
     trends = {name for frame in listeners.drain_trend_counts() for name in frame.names}
     assert trends == {"a", "c"}
+
+
+def test_a_play_broken_off_by_an_error_takes_nothing() -> None:
+    listeners = state()
+    assert outcomes(listeners, play("a"), play("b", T0 + 1, end_reason="error")) == [
+        "applied",
+        "skipped",
+    ]
+    assert weights(listeners) == {("a", "a"): 1, ("b", "b"): 1}
+
+
+def test_a_skip_in_another_session_takes_nothing() -> None:
+    listeners = state()
+    skip = play("b", T0 + 31 * MINUTE, end_reason="skipped", played_ms=0)
+    outcomes(listeners, play("a"), skip)
+    assert weights(listeners) == {("a", "a"): 1, ("b", "b"): 1}
 
 
 def test_late_means_older_than_the_newest_play_by_more_than_the_limit() -> None:

@@ -287,3 +287,26 @@ def test_bytes_that_are_no_record_are_refused(value: bytes) -> None:
     with pytest.raises(ValueError, match="neighbours record"):
         rows.restore(b"a", value)
     assert len(rows) == 0
+
+
+def test_skips_subtract_and_what_falls_below_nothing_is_kept_but_not_published() -> None:
+    rows = NeighbourState(Vocabulary())
+    rows.learn(frame({("a", "b"): 2520, ("a", "c"): 1260, ("a", "d"): 840}))
+    rows.learn(frame({("a", "b"): -2520, ("a", "c"): -2520, ("a", "e"): -100}))
+    assert row(rows, "a") == {"d": 840, "b": 0, "e": -100, "c": -1260}
+    assert [*row(rows, "a")] == ["d", "b", "e", "c"], "by weight"
+    ((name, published),) = rows.drain_published(9)
+    assert (name, published.names) == ("a", ["d"])
+    rows.learn(frame({("a", "c"): 2520}))
+    assert row(rows, "a") == {"c": 1260, "d": 840, "b": 0, "e": -100}
+
+
+def test_a_full_row_gives_no_place_to_less_than_nothing() -> None:
+    rows = NeighbourState(Vocabulary())
+    rows.learn(frame({("a", f"n{i}"): 10 for i in range(100)}))
+    rows.learn(frame({("a", "skipped"): -2520}))
+    assert "skipped" not in row(rows, "a")
+    assert (len(row(rows, "a")), rows.dropped) == (100, 1)
+    rows.learn(frame({("a", "n7"): -20}))
+    rows.learn(frame({("a", "new"): 1}))
+    assert "n7" not in row(rows, "a"), "skipped more than played: the first to go"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
+from itertools import chain
 from typing import Any
 
 import pytest
@@ -22,6 +23,7 @@ from segue.testing.wire import RowFacts, read_listener, read_row
 SETTINGS = fresh_settings(partitions=1)
 TOPIC = PLAYS.topic(SETTINGS.topic_prefix)
 T0 = 1_700_000_000_000
+SKIP: dict[str, Any] = {"end_reason": "skipped", "played_ms": 0}
 
 
 def record(offset: int, value: bytes) -> MemoryRecord:
@@ -63,6 +65,19 @@ def test_truth_of_four_plays_is_as_counted_by_hand() -> None:
     assert truth.listeners["ann"].artists == ["", "", artist, artist]
 
 
+def test_truth_of_a_skip_takes_what_a_play_would_give() -> None:
+    skip = played("c", 2, end_reason="skipped", played_ms=0)
+    broken = played("d", 3, end_reason="error", played_ms=0)
+    truth = truth_of(played("a", 0), played("b", 1), skip, broken)
+    assert truth.rows == {
+        "a": RowFacts(1, {"b": 2520, "c": -1260}, {"b": 2520, "c": -1260}),
+        "b": RowFacts(1, {"a": 2520, "c": -2520}, {"a": 0, "c": -2520}),
+        "c": RowFacts(1, {"a": -1260, "b": -2520}, {"a": 0, "b": 0}),
+        "d": RowFacts(1),
+    }
+    assert (truth.rows["a"].gained("c"), truth.rows["a"].lost) == (0, {"c": 1260})
+
+
 def test_truth_leaves_artists_of_skipped_plays_out() -> None:
     truth = truth_of(played("a", 0, "x", end_reason="skipped", played_ms=0))
     assert {*truth.rows} == {"a"}
@@ -70,7 +85,10 @@ def test_truth_leaves_artists_of_skipped_plays_out() -> None:
 
 
 def test_records_of_the_product_are_read_as_the_truth_has_them() -> None:
-    values = [played(f"t{n % 7}", n, f"Artist {n % 3}" if n % 4 else None) for n in range(40)]
+    values = [
+        played(f"t{n % 7}", n, f"Artist {n % 3}" if n % 4 else None, **(SKIP if n % 5 == 0 else {}))
+        for n in range(40)
+    ]
     truth, vocabulary = truth_of(*values), Vocabulary()
     listeners, rows = ListenerState(vocabulary), NeighbourState(vocabulary)
     decode = EventDecoder(PlayEvent).decode
@@ -85,14 +103,16 @@ def test_records_of_the_product_are_read_as_the_truth_has_them() -> None:
     held = {key.decode(): read_row(value or b"") for key, value in rows.changes()}
     assert held == truth.rows
     assert all(row.fading.keys() == row.weights.keys() for row in held.values())
-    assert [fault for name, row in held.items() for fault in fading_faults(name, row)] == []
+    faults = [fading_faults(name, row, truth.rows[name]) for name, row in held.items()]
+    assert [*chain.from_iterable(faults)] == []
 
 
 def test_fading_beyond_its_bounds_is_a_fault() -> None:
-    row = RowFacts(1, {"a": 100, "b": 100, "c": 100}, {}, {"a": 100.0, "b": -1.0, "c": 101.0})
-    assert [fault.split()[-1] for fault in fading_faults("x", row)] == ["b", "c"]
-    not_a_number = RowFacts(1, {"a": 100}, {}, {"a": float("nan")})
-    assert len(fading_faults("x", not_a_number)) == 1
+    row = RowFacts(1, {"a": 100, "b": 100, "c": 100, "d": 60}, lost={"d": 40})
+    fading = {"a": 100.0, "b": -1.0, "c": 101.0, "d": -40.0}
+    assert [f.split()[4] for f in fading_faults("x", RowFacts(fading=fading), row)] == ["b,", "c,"]
+    wrong = [{"d": -41.0}, {"d": 101.0}, {"a": float("nan")}]
+    assert [len(fading_faults("x", RowFacts(fading=each), row)) for each in wrong] == [1, 1, 1]
 
 
 def test_row_of_another_version_is_refused() -> None:
