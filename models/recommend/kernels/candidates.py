@@ -39,6 +39,7 @@ __all__ = [
     "Scene",
     "ServingRules",
     "clear_candidates",
+    "find_candidate",
     "gather",
     "is_reachable",
     "new_candidates",
@@ -272,12 +273,31 @@ def _gather_popular(c: Candidates, popular: Popular, market: int, count: int) ->
     """What is played most in the market."""
     table, known = c.table, c.known
     sums, row = c.sums[POPULAR], market_row(popular, market)
+    tracks, scores, mask = popular.ids[row], popular.scores[row], len(table) - 1
     for j in range(min(POPULAR_CANDIDATES, popular.sizes[row])):
-        i = _number(table, known, int(popular.ids[row, j]), count)
-        if i == count:
+        track = tracks[j]  # what _number does, as above
+        at = (track * 0x61C88647 >> 7) & mask
+        while table[at, TRACK] != 0 and table[at, TRACK] != track:
+            at = (at + 1) & mask
+        if table[at, TRACK] == 0:
+            table[at, TRACK] = track
+            table[at, NUMBER] = count
+            known[count, PLACE] = at
+            known[count, TRACK] = track
+            known[count, BECAUSE] = NOTHING
             count += 1
-        sums[i] = np.float32(popular.scores[row, j])
+        sums[table[at, NUMBER]] = np.float32(scores[j])
     return count
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def find_candidate(table: NDArray[np.int32], track: int) -> int:
+    """The number of a candidate, or NOTHING."""
+    mask = len(table) - 1
+    at = (track * 0x61C88647 >> 7) & mask
+    while table[at, TRACK] != 0 and table[at, TRACK] != track:
+        at = (at + 1) & mask
+    return int(table[at, NUMBER]) if table[at, TRACK] == track else NOTHING
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

@@ -19,11 +19,13 @@ from numba import njit
 from numpy.typing import NDArray
 
 from models.recommend.kernels.candidates import (
+    NOTHING,
     SOURCE_COUNT,
     TRACK,
     Candidates,
     Scene,
     clear_candidates,
+    find_candidate,
     gather,
     is_reachable,
     new_candidates,
@@ -241,6 +243,15 @@ def _descend(bench: Bench, size: int, target: int, ranker: Ranker, kind: int) ->
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
+def _count_better(scores: NDArray[np.float32], allowed: NDArray[np.uint8], target: int) -> int:
+    """How many allowed candidates have a higher score: cheaper than to put them in order."""
+    own, better = scores[target], 0
+    for i in range(len(scores)):
+        better += allowed[i] & (scores[i] > own)
+    return better
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
 def train(
     bench: Bench, state: ListenerArrays, slot: int, track: int, scene: Scene, ranker: Ranker
 ) -> None:
@@ -253,10 +264,15 @@ def train(
         return
     c = bench.candidates
     count = prepare(bench, state, slot, scene, ranker)
+    target = find_candidate(c.table, track)
     for kind in range(2):
+        if target == NOTHING or not bench.allowed[kind, target]:
+            continue
+        if _count_better(c.scores[kind, :count], bench.allowed[kind], target) >= len(bench.best):
+            continue
         size = take_best(bench, count, kind, scene.hashes)
         for j in range(size):
-            if c.known[bench.best[j], TRACK] == track:
+            if bench.best[j] == target:
                 _descend(bench, size, j, ranker, kind)
                 break
     clear_candidates(c, count)
