@@ -18,13 +18,18 @@ from streams.tasks import TaskGroup
 
 __all__ = ["register_all"]
 
+ROWS_MIN = 50_000
+ROWS_PER_PLAY = 12  # five tracks of the session, their artists, the new track and its artist
+
 
 def register_all(app: SegueApp, deps: Deps) -> None:
     """Register the agents of the role `recommend`. Compiles what must be compiled first."""
     warm()
     settings = deps.settings
     vocabulary = Vocabulary(limit=settings.vocabulary_max)
-    rows = RowCache(vocabulary, ttl_s=settings.row_cache_ttl_s)
+    poll_plays = settings.batch_records * settings.partitions
+    rows_max = max(ROWS_MIN, ROWS_PER_PLAY * poll_plays)
+    rows = RowCache(vocabulary, rows_max=rows_max, ttl_s=settings.row_cache_ttl_s)
     recommender = Recommender(vocabulary, rows, list_length=settings.list_length)
     neighbours = TaskGroup(NeighboursStage(vocabulary, deps), app=app, settings=settings)
     lists = ListWriter(recommender, rows, neighbours, deps)

@@ -96,8 +96,10 @@ class ListWriter:
         return Values("list", version, items, ttl_s=self._deps.settings.list_ttl_s)
 
     async def _fetch(self, parts: Sequence[tuple[Task, Needs]]) -> None:
+        # Before anything is awaited: until they are noted nothing keeps the ids of new markets.
+        new = [self.recommender.note_markets(needs.markets) for _, needs in parts]
         await self._fetch_rows(parts)
-        await self._fetch_trends(parts)
+        await self._fetch_trends([task for task, _ in parts], new=any(new))
 
     async def _fetch_rows(self, parts: Sequence[tuple[Task, Needs]]) -> None:
         """Bring the rows that are needed into the cache, unless they are fresh there."""
@@ -123,14 +125,12 @@ class ListWriter:
         if unreadable:
             logger.warning("rows_unreadable", count=unreadable)
 
-    async def _fetch_trends(self, parts: Sequence[tuple[Task, Needs]]) -> None:
-        """Read the trends of the listeners' markets again about every second."""
-        new = [self.recommender.note_markets(needs.markets) for _, needs in parts]
+    async def _fetch_trends(self, tasks: Sequence[Task], *, new: bool) -> None:
+        """Read the trends of the listeners' markets again about every second, at once if `new`."""
         now_s = self._deps.clock.monotonic_s()
-        if now_s < self._trends_due_s and not any(new):
+        if now_s < self._trends_due_s and not new:
             return
         markets = self.recommender.markets
-        tasks = [task for task, _ in parts]
         found = await self._deps.sink.read([trend_key(m, "day") for m in markets], *tasks)
         self._trends_due_s = now_s + self._deps.settings.trend_publish_interval_s
         for market, raw in zip(markets, found, strict=True):

@@ -69,11 +69,6 @@ class ListenerRecord(NamedTuple):
     heard: NDArray[np.uint32]
     names: list[str]
 
-    @property
-    def recent_count(self) -> int:
-        """How many of `names`, from the third on, are recent tracks; the rest are blocked."""
-        return self.head[1]
-
 
 class ListenerColumns(NamedTuple):
     """What the records of some listeners need, a row for each and no wider than the longest."""

@@ -41,7 +41,7 @@ def encode_ranker(ranker: Ranker) -> bytes:
 
 
 def decode_ranker(value: bytes) -> Ranker | None:
-    """Read a record back; None if it is of other features, from which nothing can be carried over.
+    """Read a record back; None if it is of other features, or holds what is no number.
 
     Raises ValueError on anything else.
     """
@@ -53,5 +53,7 @@ def decode_ranker(value: bytes) -> Ranker | None:
     if len(value) != _HEAD.size + 32 * FEATURE_COUNT:
         raise ValueError("ranker record is of another length than it says")
     numbers = np.frombuffer(value, "<f8", 4 * FEATURE_COUNT, _HEAD.size)
+    if not np.isfinite(numbers).all():
+        return None
     weights, squares = numbers.reshape(2, 2, FEATURE_COUNT).copy()
     return Ranker(weights, squares, np.array(trained, np.int64))

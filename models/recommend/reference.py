@@ -21,6 +21,7 @@ from schemas.outputs import WORLD
 
 __all__ = ["ReferenceListeners", "ReferenceRows", "ReferenceTrend"]
 
+FADING_GONE = 1e-6
 RECENT, HEARD, BLOCKED, CONTEXT, WEIGHT = 50, 256, 256, 10, 2520
 
 
@@ -186,17 +187,18 @@ class ReferenceRows:
     def add_plays(self, track: str, count: int) -> None:
         """Count plays of a track; its row fades."""
         for other in self._use(track):
-            self.fading[track, other] *= 0.5 ** (count / 8)
+            faded = self.fading[track, other] * 0.5 ** (count / 8)
+            self.fading[track, other] = faded if abs(faded) >= FADING_GONE else 0.0
         self.plays[track] += count
 
     def add_weight(self, left: str, right: str, weight: int, *, forward: bool) -> None:
         """Add to the row of `left`; a full row gives up its lightest neighbour for a new one.
 
-        Unless that comes with less than nothing.
+        Unless that comes with nothing or less.
         """
         row = self._use(left)
         if right not in row and len(row) == 100:
-            if weight < 0:
+            if weight <= 0:
                 return
             (*_, (lightest, _)) = self.top(left, 100)
             del row[lightest], self.forward[left, lightest], self.fading[left, lightest]

@@ -73,6 +73,14 @@ class ReferenceRankers:
             if x[3 * s] > 0
         }
 
+    def parts(self, listener: ListenerSnapshot, track: str) -> list[float]:
+        """What each track of the session adds to the sum of `together` of a candidate."""
+        rows, plays = self.rows.rows, self.rows.plays
+        return [
+            0.8**k * max(rows[i][track], 0) / UNIT / math.sqrt(plays[i] + 1) if i in rows else 0.0
+            for k, i in enumerate(listener.context[:5])
+        ]
+
     def _trend(self, market: str) -> Trend:
         return self.trends.get(market) or self.trends.get("world", ())
 
@@ -120,7 +128,9 @@ class ReferenceRankers:
         for k, artist in enumerate(listener.artists[: len(context)]):
             tracks = dict(self.rows.rows.get(artist, {})) if artist else {}
             for other, weight in tracks.items():
-                add(other, "artist", 0.8**k * math.sqrt((weight / UNIT + 0.5) / len(tracks)))
+                if weight > 0:
+                    amount = math.sqrt((weight / UNIT + 0.5) / len(tracks))
+                    add(other, "artist", 0.8**k * amount)
         for p, track in enumerate(recent):
             add(track, "often", 1.0)
             if track not in recent[:p]:

@@ -26,8 +26,9 @@ _DECODED: Final = b""  # equal to no bytes of a row
 class RowCache:
     """At most `rows_max` rows; about 1.3 KB each. `now_s` is the caller's monotonic clock.
 
-    `rows_max` should hold the context of a batch: five tracks for each of its listeners. Tracks are
-    given as ids of the vocabulary where names would cost time.
+    `rows_max` should hold what a poll needs: for each play five tracks and their artists, and its
+    own track and artist. Rows beyond that are displaced before they are used: lists are then made
+    without them. Tracks are given as ids of the vocabulary where names would cost time.
     """
 
     def __init__(
@@ -111,8 +112,8 @@ class RowCache:
         slots = rows.slot_of[tracks] - 1
         held = slots >= 0
         if held.any():
-            places = self._take_places(tracks[held])
-            slots = slots[held]
+            kept = np.flatnonzero(held)[: len(self._tracks)]
+            places, slots = self._take_places(tracks[kept]), slots[kept]
             self._ids[places] = rows.ids[slots, :PUBLISHED_NEIGHBOURS]
             self._weights[places] = rows.weights[slots, :PUBLISHED_NEIGHBOURS]
             self._forward[places] = rows.forward[slots, :PUBLISHED_NEIGHBOURS]
@@ -136,7 +137,7 @@ class RowCache:
         return [self._ids[: self._used], self._tracks[: self._used]]
 
     def _take_places(self, tracks: NDArray[np.int32]) -> NDArray[np.int32]:
-        """The places of tracks, which are distinct; a new one may cost another its own."""
+        """The places of distinct tracks, no more than there are; one may cost another its own."""
         while True:  # in a full ring a new one may take the place of another of them
             missing = tracks[self._places()[tracks] == 0]
             if not len(missing):

@@ -59,7 +59,8 @@ SOURCE_COUNT: Final = 8
 TRACK: Final = 0
 NUMBER: Final = 1
 PLACE: Final = 1
-BECAUSE: Final = 2  # the place in the session of the track that says most for it, or NOTHING
+BECAUSE: Final = 2  # the place in the session of the track with the most of TOGETHER, or NOTHING
+BY_ARTIST: Final = 3  # the first place in the session of its artist, or NOTHING
 NOTHING: Final = -1
 
 POPULAR_CANDIDATES: Final = 32
@@ -112,7 +113,7 @@ class Candidates(NamedTuple):
     """Candidates of one listener, numbered from 0; found by an open-addressing table of ids."""
 
     table: NDArray[np.int32]  # TRACK and NUMBER
-    known: NDArray[np.int32]  # by number: TRACK, PLACE in the table, and BECAUSE
+    known: NDArray[np.int32]  # by number: TRACK, PLACE in the table, BECAUSE and BY_ARTIST
     share: NDArray[np.float32]  # how much the context track says that BECAUSE names
     sums: NDArray[np.float32]  # by source
     scores: NDArray[np.float32]  # by list
@@ -127,7 +128,7 @@ def new_candidates(scene: Scene, recent: int) -> Candidates:
         room *= 2
     return Candidates(
         np.zeros((room, 2), np.int32),
-        np.empty((most, 3), np.int32),
+        np.empty((most, 4), np.int32),
         np.empty(most, np.float32),
         np.zeros((SOURCE_COUNT, most), np.float32),
         np.empty((2, most), np.float32),
@@ -156,6 +157,7 @@ def _number(table: NDArray[np.int32], known: NDArray[np.int32], track: int, coun
         known[count, PLACE] = at
         known[count, TRACK] = track
         known[count, BECAUSE] = NOTHING
+        known[count, BY_ARTIST] = NOTHING
     return int(table[at, NUMBER])
 
 
@@ -191,6 +193,7 @@ def _gather_rows(
                     table[at, NUMBER] = count
                     known[count, PLACE] = at
                     known[count, TRACK] = track
+                    known[count, BY_ARTIST] = NOTHING
                     best[count] = none
                     count += 1
                 i = table[at, NUMBER]
@@ -232,10 +235,13 @@ def _gather_artists(
             continue
         share = factor / math.sqrt(float(rows.sizes[slot]))
         for j in range(rows.sizes[slot]):
+            if rows.weights[slot, j] <= 0:
+                break
             i = _number(table, known, int(rows.ids[slot, j]), count)
             if i == count:
                 count += 1
-                known[i, BECAUSE] = k
+            if known[i, BY_ARTIST] == NOTHING:
+                known[i, BY_ARTIST] = k
             plays = rows.weights[slot, j] / WEIGHT_UNIT
             artist_sums[i] += np.float32(share * math.sqrt(plays + 0.5))
     return count
@@ -285,6 +291,7 @@ def _gather_popular(c: Candidates, popular: Popular, market: int, count: int) ->
             known[count, PLACE] = at
             known[count, TRACK] = track
             known[count, BECAUSE] = NOTHING
+            known[count, BY_ARTIST] = NOTHING
             count += 1
         sums[table[at, NUMBER]] = np.float32(scores[j])
     return count

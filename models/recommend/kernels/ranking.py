@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from models.recommend.kernels.candidates import (
     NOTHING,
+    POPULAR,
     SOURCE_COUNT,
     TRACK,
     Candidates,
@@ -62,6 +63,7 @@ FEATURE_COUNT: Final = FORMS * SOURCE_COUNT + 1
 TRAINED_CANDIDATES: Final = 32
 LEARNING_RATE: Final = 0.05
 _SQUARES_START: Final = 0.01
+_NOTHING_SAID: Final = np.float32(1e-30)  # one divided by less is infinite in single precision
 
 
 class Ranker(NamedTuple):
@@ -114,7 +116,7 @@ def _add_source(
         most = max(most, bits[source, i])
     largest = np.int32(most).view(np.float32)
     one, first = np.float32(1), FORMS * source
-    if largest == 0:
+    if largest < _NOTHING_SAID:
         features[first : first + FORMS, :count] = 0
         return
     scale = one / largest
@@ -209,6 +211,7 @@ def leading_sources(
     """Write down which source adds most to the score of each of the best candidates."""
     for j in range(len(best)):
         i, most = best[j], -np.inf
+        sources[j] = POPULAR
         for s in range(SOURCE_COUNT):
             first = FORMS * s
             if features[first, i] == 0:
@@ -231,6 +234,8 @@ def _descend(bench: Bench, size: int, target: int, ranker: Ranker, kind: int) ->
     for j in range(size):
         chance[j] = math.exp(float(scores[best[j]]) - highest)
         total += chance[j]
+    if not math.isfinite(total):  # one bad sum must not be learned for ever
+        return
     for f in range(FEATURE_COUNT):
         feature, expected = features[f], 0.0
         for j in range(size):

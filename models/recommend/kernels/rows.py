@@ -14,7 +14,6 @@ __all__ = [
     "DIRTY",
     "DROPPED",
     "EVICTED",
-    "FADING_HALF_LIFE",
     "FREE",
     "ROW_COUNTERS",
     "UNPUBLISHED",
@@ -38,6 +37,9 @@ ROW_COUNTERS: Final = 6
 FADING_HALF_LIFE: Final = 8
 """Plays of a track in which the fading weights of its row halve: a clock that suits a hit and a
 rarity alike."""
+FADING_GONE: Final = 1e-6
+"""A fading weight below this is 0: numbers near the smallest are slow, and no number divides by
+them."""
 
 
 class RowArrays(NamedTuple):
@@ -171,9 +173,10 @@ def _settle(
 
 @njit(cache=True, nogil=True)
 def _fade(fading: NDArray[np.float32], plays: int) -> None:
-    factor = np.float32(2.0 ** (-float(plays) / FADING_HALF_LIFE))
+    factor, gone = np.float32(2.0 ** (-float(plays) / FADING_HALF_LIFE)), np.float32(FADING_GONE)
     for j in range(len(fading)):
-        fading[j] *= factor
+        faded = fading[j] * factor
+        fading[j] = faded if abs(faded) >= gone else np.float32(0)
 
 
 @njit(cache=True, nogil=True)
@@ -208,8 +211,8 @@ def learn_rows(
 ) -> None:
     """Add plays to tracks, then weights to rows, which fade by those plays.
 
-    A full row gives up its last, lightest neighbour for a new one, unless that comes with less
-    than nothing.
+    A full row gives up its last, lightest neighbour for a new one, unless that comes with nothing
+    or less.
     """
     _add_plays(rows, slot_of, plays, journal)
     links, dirty, unpublished, counters = rows.links, rows.dirty, rows.unpublished, rows.counters
@@ -228,7 +231,7 @@ def learn_rows(
         if at == size:
             if size == len(ids):
                 counters[DROPPED] += 1
-                if weight[i] < 0:
+                if weight[i] <= 0:
                     continue
                 at = size - 1
             else:

@@ -10,10 +10,14 @@ from numba import njit
 from numpy.typing import NDArray
 
 from models.recommend.kernels.candidates import (
+    AFTER,
     ARTIST,
     BECAUSE,
+    BY_ARTIST,
+    LATELY,
     NOTHING,
     POPULAR,
+    TOGETHER,
     TRACK,
     Popular,
     Scene,
@@ -64,8 +68,12 @@ def _serve_best(
         number = best[j]
         ids[j] = known[number, TRACK]
         relative[j] = math.exp(float(scores[number]) - float(scores[best[0]]))
-        # Sources up to ARTIST speak for tracks of the session; the rest for the track itself.
-        because[j] = known[number, BECAUSE] if sources[j] <= ARTIST else NOTHING
+        if sources[j] in (TOGETHER, LATELY):
+            because[j] = known[number, BECAUSE]
+        elif sources[j] == AFTER:
+            because[j] = 0
+        else:  # what the listener or the market plays speaks for the track itself
+            because[j] = known[number, BY_ARTIST] if sources[j] == ARTIST else NOTHING
     out.sizes[i, kind] = size
 
 

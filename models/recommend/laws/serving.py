@@ -75,10 +75,14 @@ def _compare(
         shares = rankers.shares(kind, listener, track)
         assert shares[source] >= max(shares.values()) - CLOSE
         assert (place >= 0) == (source in {"together", "lately", "after", "artist"})
-        if place >= 0:
-            rows = rankers.rows.rows
-            spoke = (listener.context[place], listener.artists[place])
-            assert any(track in rows.get(name, ()) for name in spoke)
+        if source in {"together", "lately"}:
+            parts = rankers.parts(listener, track)
+            assert parts[place] >= max(parts) - CLOSE
+        elif source == "after":
+            assert place == 0
+        elif source == "artist":
+            spoke = [track in rankers.rows.rows.get(artist, ()) for artist in listener.artists]
+            assert place == spoke.index(True)
 
 
 def check_lists_keep_promises(case: Case) -> None:

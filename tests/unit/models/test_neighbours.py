@@ -310,3 +310,18 @@ def test_a_full_row_gives_no_place_to_less_than_nothing() -> None:
     rows.learn(frame({("a", "n7"): -20}))
     rows.learn(frame({("a", "new"): 1}))
     assert "n7" not in row(rows, "a"), "skipped more than played: the first to go"
+
+
+def test_a_neighbour_of_weight_nothing_takes_no_place_in_a_full_row() -> None:
+    rows = NeighbourState(Vocabulary())
+    rows.learn(frame({("a", f"n{i}"): 10 for i in range(100)}))
+    rows.learn(frame({("a", "played and skipped"): 0}))
+    assert "played and skipped" not in row(rows, "a")
+
+
+def test_fading_weights_end_as_nothing() -> None:
+    rows = NeighbourState(Vocabulary())
+    rows.learn(frame({("a", "x"): 2520, ("a", "y"): -2520}))
+    for _ in range(40):
+        rows.learn(frame({}, {"a": 8}))
+    assert [fading for _, _, fading in whole_row(rows, "a").values()] == [0.0, 0.0]

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 
 from models.recommend import ListenerState, Vocabulary
@@ -182,3 +183,49 @@ def test_negative_parts_count_as_nothing() -> None:
     for source in sources:
         world.trust(source)
         assert world.shares() == pytest.approx({"y": 1.0, "x": 0.0}, abs=1e-6)
+
+
+def test_sums_too_small_to_divide_by_poison_nothing() -> None:
+    world = Listening()
+    world.recommender.set_trending("world", ["hit"], [1.0])
+    world.row("now", 0, ([0, 0], [1e-42, 0.0]), x=1, y=1)
+    world.plays("now")
+    following, discover = world.lists()
+    assert all(math.isfinite(score) for score in (*following.values(), *discover.values()))
+    world.plays("x", trained=True)
+    assert world.state.ranker.trained.tolist() == [1, 1]
+    assert np.isfinite(world.state.ranker.weights).all()
+
+
+def test_a_sum_that_is_no_number_is_not_learned() -> None:
+    world = Listening()
+    world.row("now", 0, ([0, 0], [float("nan"), 0.0]), x=1, y=1)
+    world.plays("now")
+    world.plays("y", trained=True)
+    assert np.isfinite(world.state.ranker.weights).all()
+
+
+def test_a_ranker_with_what_is_no_number_begins_anew() -> None:
+    state = ListenerState(Vocabulary())
+    fresh = state.ranker.weights.copy()
+    state.ranker.weights[1, 3] = float("nan")
+    state.restore(RANKER_KEY, encode_ranker(state.ranker))
+    assert (state.ranker.weights == fresh).all()
+
+
+def test_a_reason_names_the_track_that_its_source_speaks_of() -> None:
+    world = Listening(list_length=3)
+    world.plays("i", artist="A")
+    world.plays("b", artist="B")
+    world.row("b", 0, ([1], [0]), j=9)
+    world.row("i", 0, ([0], [0]), f=9)
+    world.row("\x01a", 1, j=1)
+    slot = world.state.slot("ann")
+    assert slot is not None
+    reasons = {}
+    sources: tuple[Source, ...] = ("together", "after", "artist")
+    for source in sources:
+        world.trust(source)
+        names, _, spoke, because = world.recommender.recommend(world.state, [slot])[0].discover
+        reasons[source] = (spoke[names.index("j")], int(because[names.index("j")]))
+    assert reasons == {"together": ("together", 0), "after": ("after", 0), "artist": ("artist", 1)}

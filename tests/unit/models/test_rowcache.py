@@ -184,3 +184,16 @@ def test_the_neighbours_copied_are_those_published(amounts: list[int]) -> None:
     for weight, ahead, fading in zip(weights, forward, published.fading.tolist(), strict=True):
         assert ahead == (weight if weight % 2 else 0)
         assert fading == pytest.approx(weight * 2 ** (-1 / 8), rel=1e-6)
+
+
+def test_more_rows_than_there_are_places_end_with_as_many_as_fit() -> None:
+    vocabulary = Vocabulary()
+    rows, cache = NeighbourState(vocabulary), RowCache(vocabulary, rows_max=2)
+    one = np.ones(1, np.int32)
+    for name in "abc":
+        nothing = np.zeros(0, np.int32)
+        empty = (nothing, nothing, np.zeros(0, np.int64), np.zeros(0, np.uint8))
+        rows.learn(PairsFrame([name], one - 1, one, *empty))
+    tracks = vocabulary.intern([*"abc"])
+    assert cache.put_own(tracks, rows.source, 1.0).tolist() == []
+    assert [held(cache, name) is None for name in "abc"] == [False, False, True]

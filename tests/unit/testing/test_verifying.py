@@ -110,7 +110,7 @@ def test_records_of_the_product_are_read_as_the_truth_has_them() -> None:
 def test_fading_beyond_its_bounds_is_a_fault() -> None:
     row = RowFacts(1, {"a": 100, "b": 100, "c": 100, "d": 60}, lost={"d": 40})
     fading = {"a": 100.0, "b": -1.0, "c": 101.0, "d": -40.0}
-    assert [f.split()[4] for f in fading_faults("x", RowFacts(fading=fading), row)] == ["b,", "c,"]
+    assert [f.split()[5] for f in fading_faults("x", RowFacts(fading=fading), row)] == ["b,", "c,"]
     wrong = [{"d": -41.0}, {"d": 101.0}, {"a": float("nan")}]
     assert [len(fading_faults("x", RowFacts(fading=each), row)) for each in wrong] == [1, 1, 1]
 
