@@ -46,58 +46,58 @@ class Model(Protocol):
         ...
 
 
-class Als:
+class Batch:
+    """A model that is fitted now and then; the listener's own history is live."""
+
+    def __init__(self, items: int, model: Any) -> None:  # implicit is not typed
+        self._items, self._model = items, model
+        self._fitted = False
+
+    def fit(self, plays: csr_matrix) -> None:
+        """Fit anew."""
+        self._model.fit(plays, show_progress=False)
+        self._fitted = True
+
+    def learn(self, user: int, item: int) -> None:
+        """Nothing: tracks wait for the next fit."""
+
+    def scores(self, user: int, history: History) -> Scores | None:
+        """The history as a row of the matrix, against all tracks."""
+        if not self._fitted or not history:
+            return None
+        columns, counts = [*history], np.array([*history.values()], np.float32)
+        return self._score(csr_matrix((counts, columns, [0, len(columns)]), (1, self._items)))
+
+    def _score(self, row: csr_matrix) -> Scores:
+        raise NotImplementedError
+
+
+class Als(Batch):
     """Implicit ALS (Hu, Koren and Volinsky, 2008), the listener folded in from their history."""
 
     def __init__(self, items: int) -> None:
         from implicit.als import AlternatingLeastSquares
 
-        self._items = items
-        self._model = AlternatingLeastSquares(
+        model = AlternatingLeastSquares(
             factors=64, alpha=10.0, regularization=10.0, iterations=10, random_state=0
         )
-        self._fitted = False
+        super().__init__(items, model)
 
-    def fit(self, plays: csr_matrix) -> None:
-        """Factorise."""
-        self._model.fit(plays, show_progress=False)
-        self._fitted = True
-
-    def learn(self, user: int, item: int) -> None:
-        """Nothing: the history is live, the items wait for the next fit."""
-
-    def scores(self, user: int, history: History) -> Scores | None:
-        """The listener's vector from what they played, against all tracks."""
-        if not self._fitted or not history:
-            return None
-        vector = np.asarray(self._model.recalculate_user(0, _row(history, self._items))).ravel()
-        scores: Scores = self._model.item_factors @ vector
+    def _score(self, row: csr_matrix) -> Scores:
+        scores: Scores = self._model.item_factors @ self._model.recalculate_user(0, row).ravel()
         return scores
 
 
-class ItemKnn:
+class ItemKnn(Batch):
     """Item-kNN by cosine (Sarwar et al., 2001): similar tracks of all that the listener played."""
 
     def __init__(self, items: int) -> None:
         from implicit.nearest_neighbours import CosineRecommender
 
-        self._items = items
-        self._model = CosineRecommender(K=100)
-        self._fitted = False
+        super().__init__(items, CosineRecommender(K=100))
 
-    def fit(self, plays: csr_matrix) -> None:
-        """Compute neighbours."""
-        self._model.fit(plays, show_progress=False)
-        self._fitted = True
-
-    def learn(self, user: int, item: int) -> None:
-        """Nothing: the history is live, the neighbours wait for the next fit."""
-
-    def scores(self, user: int, history: History) -> Scores | None:
-        """The history times the similarities."""
-        if not self._fitted or not history:
-            return None
-        scores: Scores = (_row(history, self._items) @ self._model.similarity).toarray().ravel()
+    def _score(self, row: csr_matrix) -> Scores:
+        scores: Scores = (row @ self._model.similarity).toarray().ravel()
         return scores
 
 
@@ -155,11 +155,6 @@ class Tally:
         names = ("hr@10", "hr@20", "mrr@20", "ndcg@20")
         means = self.sums / max(1, self.count)
         return {**dict(zip(names, means.tolist(), strict=True)), "count": self.count}
-
-
-def _row(history: History, items: int) -> csr_matrix:
-    columns, counts = [*history], [*history.values()]
-    return csr_matrix((np.array(counts, np.float32), columns, [0, len(columns)]), (1, items))
 
 
 def _rank(scores: Scores, item: int, without: History) -> float:

@@ -1,52 +1,11 @@
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
-from models.recommend import OUTCOMES, ListenerLimits, ListenerState, Vocabulary
+from models.recommend import OUTCOMES, ListenerLimits, ListenerState
 from models.recommend.vocabulary import hash32
-from schemas.events import Feedback, FeedbackKind, PlayEvent
 from schemas.frames import ARTIST_MARK
-
-T0 = 1_700_000_000_000
-MINUTE = 60_000
-
-
-def play(track: str, at_ms: int = T0, **fields: Any) -> PlayEvent:  # Any: fields of the event
-    values: dict[str, Any] = {
-        "event_id": f"{track}@{at_ms}",
-        "user_id": "ann",
-        "played_ms": 200_000,
-        "duration_ms": 200_000,
-        "end_reason": "finished",
-    }
-    return PlayEvent(track_id=track, started_at_ms=at_ms, **(values | fields))
-
-
-def said(kind: FeedbackKind, track: str, user: str = "ann") -> Feedback:
-    return Feedback("f", user, kind, track, T0)
-
-
-def state(**limits: int) -> ListenerState:
-    return ListenerState(Vocabulary(), ListenerLimits(**limits))
-
-
-def outcomes(listeners: ListenerState, *plays: PlayEvent) -> list[str]:
-    return [OUTCOMES[code] for code in listeners.learn(plays).outcomes]
-
-
-def weights(listeners: ListenerState) -> dict[tuple[str, str], int]:
-    """Pair weights, and plays as weight of a track on itself."""
-    found: dict[tuple[str, str], int] = {}
-    for frame in listeners.drain_pairs(lambda _: 0).values():
-        names = frame.names
-        for left, right, weight in zip(frame.left, frame.right, frame.weight, strict=True):
-            pair = names[left], names[right]
-            found[pair] = found.get(pair, 0) + int(weight)
-        for track, count in zip(frame.play_track, frame.play_count, strict=True):
-            found[names[track], names[track]] = int(count)
-    return found
+from segue.testing.stage_a import MINUTE, T0, outcomes, play, said, state, weights
 
 
 def context(listeners: ListenerState, user: str = "ann") -> list[str]:
