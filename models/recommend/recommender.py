@@ -23,9 +23,8 @@ from models.recommend.vocabulary import NO_NAME, Vocabulary
 from schemas.events import PlayEvent
 from schemas.outputs import SOURCES, WORLD, Source
 
-__all__ = ["DECAY", "ListColumns", "Needs", "Recommender", "Rows", "ServedLists"]
+__all__ = ["ListColumns", "Needs", "Recommender", "Rows", "ServedLists"]
 
-DECAY: Final = 0.8
 TRENDING_MAX: Final = 100
 """Tracks kept per market to fill lists up with."""
 MARKETS_MAX: Final = 1024
@@ -81,7 +80,7 @@ class Recommender:
         if list_length < 1:
             raise ValueError("list_length is at least 1")
         left_out = NOTHING if without is None else SOURCES.index(without)
-        self._rules = ServingRules(CONTEXT_USED, DECAY, filtered, left_out)
+        self._rules = ServingRules(filtered, left_out)
         self.vocabulary = vocabulary
         self.rows = rows
         self.list_length = list_length

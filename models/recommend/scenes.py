@@ -25,5 +25,5 @@ def no_scene() -> Scene:
         plays=np.zeros(1, np.int64),
     )
     popular = Popular(np.zeros((1, 1), np.int32), np.zeros((1, 1)), one, one)
-    rules = ServingRules(1, 1.0, filtered=True, left_out=NOTHING)
+    rules = ServingRules(filtered=True, left_out=NOTHING)
     return Scene(rows, popular, np.zeros(1, np.uint32), rules)

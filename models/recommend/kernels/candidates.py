@@ -23,12 +23,14 @@ from numba import njit
 from numpy.typing import NDArray
 
 from models.recommend.kernels.listener import (
+    CONTEXT_USED,
     MARKET,
     RECENT_COUNT,
     SESSION_LENGTH,
     WEIGHT_UNIT,
     ListenerArrays,
 )
+from models.recommend.kernels.rows import find
 
 __all__ = [
     "POPULAR_CANDIDATES",
@@ -39,7 +41,6 @@ __all__ = [
     "Scene",
     "ServingRules",
     "clear_candidates",
-    "find_candidate",
     "gather",
     "is_reachable",
     "new_candidates",
@@ -64,6 +65,7 @@ BY_ARTIST: Final = 3  # the first place in the session of its artist, or NOTHING
 NOTHING: Final = -1
 
 POPULAR_CANDIDATES: Final = 32
+DECAY: Final = 0.8  # what each older track of the context counts
 _LOOP_DECAY: Final = 0.9
 
 
@@ -92,10 +94,8 @@ class Popular(NamedTuple):
 
 
 class ServingRules(NamedTuple):
-    """How many context tracks are used, what each older one counts, and what is left out."""
+    """What lists are made without."""
 
-    context_tracks: int
-    decay: float
     filtered: bool  # without the track just played
     left_out: int  # a source that says nothing, for evaluation, or NOTHING
 
@@ -122,7 +122,7 @@ class Candidates(NamedTuple):
 @njit(cache=True, nogil=True, error_model="numpy")
 def new_candidates(scene: Scene, recent: int) -> Candidates:
     """Room for all that `gather` may find; `recent` is how many plays a listener's memory holds."""
-    most = 2 * scene.rules.context_tracks * scene.rows.ids.shape[1] + recent + POPULAR_CANDIDATES
+    most = 2 * CONTEXT_USED * scene.rows.ids.shape[1] + recent + POPULAR_CANDIDATES
     room = 64
     while room < 2 * most:
         room *= 2
@@ -162,16 +162,14 @@ def _number(table: NDArray[np.int32], known: NDArray[np.int32], track: int, coun
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _gather_rows(
-    c: Candidates, rows: RowSource, recent: NDArray[np.int32], length: int, rules: ServingRules
-) -> int:
+def _gather_rows(c: Candidates, rows: RowSource, recent: NDArray[np.int32], length: int) -> int:
     """What the rows of the context say. Returns the number of candidates."""
     # Locals, since each look into a tuple of arrays inside the loop would count references.
     table, known, best = c.table, c.known, c.share
     together, lately, after = c.sums[TOGETHER], c.sums[LATELY], c.sums[AFTER]
     slot_of, sizes, plays, row_ids = rows.slot_of, rows.sizes, rows.plays, rows.ids
     row_weights, row_forward, row_fading = rows.weights, rows.forward, rows.fading
-    decay, none, mask = rules.decay, np.float32(0), len(table) - 1
+    none, mask = np.float32(0), len(table) - 1
     count, factor = 0, 1.0
     for k in range(length):
         slot = slot_of[recent[k]] - 1
@@ -204,7 +202,7 @@ def _gather_rows(
                 together[i] += amount
                 lately[i] += fade * max(fading[j], none)
                 after[i] += ahead * max(np.float32(forward[j]), none)
-        factor *= decay
+        factor *= DECAY
     return count
 
 
@@ -214,7 +212,6 @@ def _gather_artists(
     rows: RowSource,
     artists: NDArray[np.int32],
     length: int,
-    decay: float,
     count: int,
 ) -> int:
     """Tracks of the artists of the context, which are `length`."""
@@ -230,7 +227,7 @@ def _gather_artists(
             if artists[other] == artist:
                 repeated = repeated or other < k
                 factor += power
-            power *= decay
+            power *= DECAY
         if repeated:
             continue
         share = factor / math.sqrt(float(rows.sizes[slot]))
@@ -298,24 +295,13 @@ def _gather_popular(c: Candidates, popular: Popular, market: int, count: int) ->
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def find_candidate(table: NDArray[np.int32], track: int) -> int:
-    """The number of a candidate, or NOTHING."""
-    mask = len(table) - 1
-    at = (track * 0x61C88647 >> 7) & mask
-    while table[at, TRACK] != 0 and table[at, TRACK] != track:
-        at = (at + 1) & mask
-    return int(table[at, NUMBER]) if table[at, TRACK] == track else NOTHING
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
 def gather(c: Candidates, state: ListenerArrays, slot: int, scene: Scene) -> int:
     """Collect the candidates of a listener; `c` is clear before. Returns how many there are."""
-    rules, meta, recent = scene.rules, state.meta[slot], state.recent[slot]
-    left_out = rules.left_out
-    length = min(int(meta[SESSION_LENGTH]), rules.context_tracks)
-    count = _gather_rows(c, scene.rows, recent, length, rules)
+    meta, recent, left_out = state.meta[slot], state.recent[slot], scene.rules.left_out
+    length = min(int(meta[SESSION_LENGTH]), CONTEXT_USED)
+    count = _gather_rows(c, scene.rows, recent, length)
     if left_out != ARTIST:
-        count = _gather_artists(c, scene.rows, state.artists[slot], length, rules.decay, count)
+        count = _gather_artists(c, scene.rows, state.artists[slot], length, count)
     count = _gather_own(c, recent, int(meta[RECENT_COUNT]), count)
     if left_out != POPULAR:
         count = _gather_popular(c, scene.popular, int(meta[MARKET]), count)
@@ -329,11 +315,8 @@ def _is_in_row(rows: RowSource, owner: int, track: int) -> bool:
     slot = rows.slot_of[owner] - 1
     if owner == 0 or slot < 0:
         return False
-    row, size = rows.ids[slot], int(rows.sizes[slot])
-    found = size
-    for j in range(size):  # no way out of the loop: so it is one of vectors
-        if row[j] == track:
-            found = j
+    size = int(rows.sizes[slot])
+    found = find(rows.ids[slot], size, track)
     return found < size and bool(rows.weights[slot, found] > 0)
 
 
@@ -341,17 +324,15 @@ def _is_in_row(rows: RowSource, owner: int, track: int) -> bool:
 def is_reachable(state: ListenerArrays, slot: int, track: int, scene: Scene) -> bool:
     """Whether `gather` would find the track. Much cheaper than gathering."""
     meta, recent, artists = state.meta[slot], state.recent[slot], state.artists[slot]
-    for p in range(meta[RECENT_COUNT]):
-        if recent[p] == track:
-            return True
-    for k in range(min(int(meta[SESSION_LENGTH]), scene.rules.context_tracks)):
+    played = int(meta[RECENT_COUNT])
+    if find(recent, played, track) < played:
+        return True
+    for k in range(min(int(meta[SESSION_LENGTH]), CONTEXT_USED)):
         if _is_in_row(scene.rows, int(recent[k]), track):
             return True
         if _is_in_row(scene.rows, int(artists[k]), track):
             return True
     popular = scene.popular
     row = market_row(popular, int(meta[MARKET]))
-    for j in range(min(POPULAR_CANDIDATES, popular.sizes[row])):
-        if popular.ids[row, j] == track:
-            return True
-    return False
+    shown = min(POPULAR_CANDIDATES, int(popular.sizes[row]))
+    return find(popular.ids[row], shown, track) < shown

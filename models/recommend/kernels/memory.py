@@ -16,7 +16,7 @@ from models.recommend.kernels.listener import (
     ListenerArrays,
 )
 
-__all__ = ["Memory", "fill_memory", "is_barred", "mark_allowed", "new_memory", "was_heard"]
+__all__ = ["Memory", "fill_memory", "mark_allowed", "new_memory"]
 
 _HEARD_ROOM: Final = 1024  # at least twice what a listener's memory holds
 
@@ -65,31 +65,6 @@ def fill_memory(memory: Memory, state: ListenerArrays, slot: int, filtered: bool
 
 
 @njit(cache=True, nogil=True)
-def was_heard(memory: Memory, track_hash: int) -> bool:
-    """Whether a track is among those heard, by its hash."""
-    if track_hash == 0:
-        return bool(memory.counters[1])
-    places = memory.heard
-    mask = np.uint32(len(places) - 1)
-    at = np.uint32(track_hash) & mask
-    while places[at] != 0:
-        if places[at] == track_hash:
-            return True
-        at = (at + np.uint32(1)) & mask
-    return False
-
-
-@njit(cache=True, nogil=True)
-def is_barred(memory: Memory, track: int) -> bool:
-    """Whether no list may hold the track."""
-    barred = memory.barred
-    for i in range(memory.counters[0]):  # noqa: SIM110  # compiled, a loop is what any() becomes
-        if barred[i] == track:
-            return True
-    return False
-
-
-@njit(cache=True, nogil=True)
 def mark_allowed(
     memory: Memory,
     tracks: NDArray[np.int32],
@@ -98,7 +73,7 @@ def mark_allowed(
     new: NDArray[np.uint8],
 ) -> None:
     """Say of each track whether `next`, and whether `discover`, may hold it."""
-    # What the two functions above do: calls would cost more than all the rest.
+    # In one function: a call for each track would cost more than all the rest.
     barred, places = memory.barred, memory.heard
     barred_count, zero_heard = memory.counters[0], memory.counters[1]
     mask, one, gap = np.uint32(len(places) - 1), np.uint32(1), np.uint32(0)

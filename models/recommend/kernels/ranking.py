@@ -19,14 +19,12 @@ from numba import njit
 from numpy.typing import NDArray
 
 from models.recommend.kernels.candidates import (
-    NOTHING,
     POPULAR,
     SOURCE_COUNT,
     TRACK,
     Candidates,
     Scene,
     clear_candidates,
-    find_candidate,
     gather,
     is_reachable,
     new_candidates,
@@ -38,6 +36,7 @@ from models.recommend.kernels.memory import (
     mark_allowed,
     new_memory,
 )
+from models.recommend.kernels.rows import find
 
 __all__ = [
     "DISCOVER",
@@ -79,7 +78,7 @@ class Bench(NamedTuple):
 
     candidates: Candidates
     memory: Memory
-    allowed: NDArray[np.uint8]  # by list: whether it may hold the candidate
+    allowed: NDArray[np.uint8]  # by list: whether it may hold a candidate, or a trending track
     best: NDArray[np.int32]  # numbers of the best candidates
     chance: NDArray[np.float64]
     features: NDArray[np.float32]  # by feature and candidate
@@ -92,7 +91,7 @@ def new_bench(state: ListenerArrays, scene: Scene, length: int) -> Bench:
     return Bench(
         candidates,
         new_memory(state),
-        np.empty((2, len(candidates.known)), np.uint8),
+        np.empty((2, max(len(candidates.known), scene.popular.ids.shape[1])), np.uint8),
         np.empty(length, np.int32),
         np.empty(length, np.float64),
         np.empty((FEATURE_COUNT, len(candidates.known)), np.float32),
@@ -269,9 +268,9 @@ def train(
         return
     c = bench.candidates
     count = prepare(bench, state, slot, scene, ranker)
-    target = find_candidate(c.table, track)
+    target = find(c.known[:, TRACK], count, track)
     for kind in range(2):
-        if target == NOTHING or not bench.allowed[kind, target]:
+        if target == count or not bench.allowed[kind, target]:
             continue
         if _count_better(c.scores[kind, :count], bench.allowed[kind], target) >= len(bench.best):
             continue

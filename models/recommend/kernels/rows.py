@@ -22,6 +22,7 @@ __all__ = [
     "RowArrays",
     "admit_row",
     "clear_row",
+    "find",
     "learn_rows",
 ]
 
@@ -128,8 +129,8 @@ def _mark_used(
 
 
 @njit(cache=True, nogil=True)
-def _find(ids: NDArray[np.int32], size: int, track: int) -> int:
-    """Where a neighbour stands, or `size`. No way out of the loop: so it is one of vectors."""
+def find(ids: NDArray[np.int32], size: int, track: int) -> int:
+    """Where a track stands, or `size`. No way out of the loop: so it is one of vectors."""
     found = size
     for j in range(size):
         if ids[j] == track:
@@ -227,7 +228,7 @@ def learn_rows(
             _mark_used(links, dirty, unpublished, counters, journal.unpublished, slot)
         ids, weights, size = row_ids[slot], row_weights[slot], int(sizes[slot])
         forward, fading = row_forward[slot], row_fading[slot]
-        at = _find(ids, size, int(right[i]))
+        at = find(ids, size, int(right[i]))
         if at == size:
             if size == len(ids):
                 counters[DROPPED] += 1

@@ -29,7 +29,7 @@ from models.recommend.kernels.listener import (
     SERVED_TRACKS,
     ListenerArrays,
 )
-from models.recommend.kernels.memory import Memory, is_barred, was_heard
+from models.recommend.kernels.memory import mark_allowed
 from models.recommend.kernels.ranking import (
     DISCOVER,
     NEXT,
@@ -40,6 +40,7 @@ from models.recommend.kernels.ranking import (
     prepare,
     take_best,
 )
+from models.recommend.kernels.rows import find
 
 __all__ = ["ServedArrays", "serve"]
 
@@ -79,37 +80,27 @@ def _serve_best(
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _serve_popular(
-    out: ServedArrays,
-    at: tuple[int, int],
-    popular: Popular,
-    row: int,
-    memory: Memory,
-    hashes: NDArray[np.uint32],
+    out: ServedArrays, i: int, bench: Bench, popular: Popular, row: int, hashes: NDArray[np.uint32]
 ) -> None:
-    """Fill a list up with a market's trends, under scores that continue below its last one."""
-    i, kind = at
-    ids, scores = out.ids[i, kind], out.scores[i, kind]
-    size = int(out.sizes[i, kind])
-    base = scores[size - 1] if size > 0 else 1.0
-    highest = max(popular.scores[row, 0], 1e-300)
-    for j in range(popular.sizes[row]):
-        if size == len(ids):
-            break
-        track = int(popular.ids[row, j])
-        if is_barred(memory, track) or (kind == DISCOVER and was_heard(memory, int(hashes[track]))):
-            continue
-        known = False
-        for other in range(size):
-            if ids[other] == track:
-                known = True
-        if known:
-            continue
-        ids[size] = track
-        scores[size] = base * popular.scores[row, j] / highest
-        out.sources[i, kind, size] = POPULAR
-        out.because[i, kind, size] = NOTHING
-        size += 1
-    out.sizes[i, kind] = size
+    """Fill both lists up with a market's trends, under scores that continue below the last one."""
+    tracks, amounts = popular.ids[row, : popular.sizes[row]], popular.scores[row]
+    mark_allowed(bench.memory, tracks, hashes, bench.allowed[NEXT], bench.allowed[DISCOVER])
+    highest = max(amounts[0], 1e-300)
+    for kind in range(2):
+        ids, scores, allowed = out.ids[i, kind], out.scores[i, kind], bench.allowed[kind]
+        size = int(out.sizes[i, kind])
+        base = scores[size - 1] if size > 0 else 1.0
+        for j in range(len(tracks)):
+            if size == len(ids):
+                break
+            if not allowed[j] or find(ids, size, int(tracks[j])) < size:
+                continue
+            ids[size] = tracks[j]
+            scores[size] = base * amounts[j] / highest
+            out.sources[i, kind, size] = POPULAR
+            out.because[i, kind, size] = NOTHING
+            size += 1
+        out.sizes[i, kind] = size
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -142,9 +133,9 @@ def serve(
         for kind in range(2):
             size = take_best(bench, count, kind, hashes)
             _serve_best(out, (i, kind), bench, size, ranker)
-            if size < out.ids.shape[2]:
-                _serve_popular(out, (i, kind), popular, row, bench.memory, hashes)
-                _serve_popular(out, (i, kind), popular, 0, bench.memory, hashes)
         clear_candidates(bench.candidates, count)
+        if out.sizes[i].min() < out.ids.shape[2]:
+            _serve_popular(out, i, bench, popular, row, hashes)
+            _serve_popular(out, i, bench, popular, 0, hashes)
         size = out.sizes[i, NEXT]
         _remember(state, slot, out.ids[i, NEXT, :size], popular.ids[row, : popular.sizes[row]])
