@@ -10,6 +10,7 @@ import gc
 import signal
 import sys
 from collections.abc import Callable
+from typing import Any
 
 from agents import register_all
 from agents.deps import Deps
@@ -81,19 +82,37 @@ async def _run_until(app: SegueApp, stop: asyncio.Event, settings: Settings) -> 
     watchers = [
         asyncio.create_task(watch_loop_delay(settings.loop_stall_ms)),
         asyncio.create_task(app.observe_lag()),
+        *(asyncio.create_task(reader.run()) for reader in app.readers),
     ]
-    ends = [asyncio.create_task(stop.wait()), asyncio.create_task(app.wait_until_stopped())]
+    stopping = asyncio.create_task(stop.wait())
+    ended = asyncio.create_task(app.wait_until_stopped())
+    known = asyncio.create_task(_read_whole(app))
     try:
-        await app.start()
-        done, _ = await asyncio.wait([*ends, *watchers], return_when=asyncio.FIRST_COMPLETED)
-        for task in done:
-            task.result()  # a watcher ends only by failing
+        # Not a member of the group before: nobody waits for partitions that it cannot serve yet.
+        await _first_of(known, stopping, *watchers)
+        if not stop.is_set():
+            await app.start()
+            await _first_of(stopping, ended, *watchers)
     except Exception as error:  # start-up or a watcher failed: say so, exit with 1
         app.failure = app.failure or error
         logger.exception("worker_broke")
     finally:
-        for task in (*ends, *watchers):
+        for task in (known, stopping, ended, *watchers):
             task.cancel()
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(STOP_TIMEOUT_S):
-                await app.stop()
+        if app.started:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(STOP_TIMEOUT_S):
+                    await app.stop()
+
+
+async def _read_whole(app: SegueApp) -> None:
+    """Wait for what every worker needs to know."""
+    for reader in app.readers:
+        await reader.complete()
+
+
+async def _first_of(*tasks: asyncio.Task[Any]) -> None:
+    """Wait for the first that ends; raises what ended it."""
+    done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    for task in done:
+        task.result()  # a watcher ends only by failing

@@ -1,7 +1,8 @@
 """The Faust app of a role: the only place that constructs one.
 
 Batched transport, explicit agents, no tables, no leader topic, no autodiscovery. The app owns the
-gates and the task groups, calls them on each rebalance, and drains them before it stops.
+gates and the task groups, calls them on each rebalance, and drains them before it stops. It owns
+the readers of what every worker needs; the composition root runs them.
 """
 
 import asyncio
@@ -14,6 +15,7 @@ import faust
 from segue.config import Settings
 from segue.telemetry.health import Health
 from segue.telemetry.logs import get_logger
+from streams.broadcast import BroadcastReader
 from streams.gates import Gates, TopicPartition
 from streams.priority import Priority
 from streams.tasks import TaskGroup, assigned_numbers
@@ -36,6 +38,7 @@ class SegueApp(faust.App):
     batch_records: int
     urgent_topics: set[str]
     groups: list[TaskGroup[Any]]
+    readers: list[BroadcastReader]
     drain_timeout_s: float
     failure: Exception | None = None
 
@@ -101,6 +104,8 @@ class SegueApp(faust.App):
             await asyncio.sleep(LAG_INTERVAL_S)
             for group in self.groups:
                 group.observe()
+            for reader in self.readers:
+                reader.observe()
 
     def highwater(self, tp: TopicPartition) -> int | None:
         """Return the offset after the last record known of a partition, None if none is known.
@@ -146,6 +151,7 @@ def create_app(settings: Settings, health: Health) -> SegueApp:
     app.urgent_topics = set()
     app.drain_timeout_s = settings.drain_timeout_s
     app.groups = []
+    app.readers = []
     health.not_ready("assigned")
 
     @app.on_partitions_assigned.connect(weak=False)

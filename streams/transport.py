@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import aiokafka
 import faust
-from aiokafka.consumer.fetcher import FetchResult
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from faust.transport.drivers import TRANSPORTS
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage, StreamT
 
 from streams.batches import Inbox, Poll
+from streams.unpacked import hand_out_unpacked
 
 if TYPE_CHECKING:
     from streams.app import SegueApp
@@ -74,10 +74,6 @@ def _retrieve(asked: asyncio.Task[Any]) -> None:
         asked.exception()
 
 
-def _as_unpacked(_: Any, record: Any) -> Any:
-    return record
-
-
 class _ConsumerThread(driver.AIOKafkaConsumerThread):
     app: "SegueApp"
     pace_s = 0.0  # from taking records to asking for more; set by the agents' thread
@@ -98,26 +94,18 @@ class _ConsumerThread(driver.AIOKafkaConsumerThread):
     def _tune(self, fetcher: Any) -> None:
         """Make the fetcher wait `pace_s` before it asks for more, and hand out plain records.
 
-        aiokafka makes a frozen dataclass of eleven fields of each record, a third of what an event
-        costs until it is decoded; nobody asks it for more than the unpacked record has. May be
-        called again.
+        May be called again.
         """
         if "_get_actions_per_node" in vars(fetcher):
             return
-        actions, fetch = fetcher._get_actions_per_node, fetcher._proc_fetch_request
+        actions = fetcher._get_actions_per_node
 
         def paced(assignment: Any) -> Any:
             wait_s = self._drained_s + self.pace_s - time.monotonic()
             return ([], {}, wait_s, False, []) if wait_s > 0 else actions(assignment)
 
-        async def plain(*request: Any) -> Any:
-            found = await fetch(*request)
-            for result in fetcher._records.values():
-                if isinstance(result, FetchResult) and result.has_more():
-                    result._partition_records._consumer_record = _as_unpacked
-            return found
-
-        fetcher._get_actions_per_node, fetcher._proc_fetch_request = paced, plain
+        fetcher._get_actions_per_node = paced
+        hand_out_unpacked(fetcher)
 
     async def _fetch_records(self, *args: Any, **kwargs: Any) -> Any:
         """Take what was fetched as `_Drained`, noting in the same step what it follows."""

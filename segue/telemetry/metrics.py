@@ -134,6 +134,13 @@ RESTORE_SECONDS: Final = _histogram(
     "State",
     buckets=(0.01, 0.05, 0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 60.0, 300.0),
 )
+BROADCAST: Final = _counter(
+    "segue_broadcast_records_total",
+    "Records of topics that every worker reads whole: applied, deleted (their value is empty) or "
+    "bad (not readable, skipped).",
+    "State",
+    ("topic", "outcome"),
+)
 
 # ---------------------------------------------------------------- writing
 FLUSH: Final = _histogram(

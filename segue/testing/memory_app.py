@@ -17,6 +17,7 @@ from streams.priority import Priority
 
 if TYPE_CHECKING:
     from streams.app import SegueApp
+    from streams.broadcast import BroadcastReader
     from streams.tasks import TaskGroup
 
 __all__ = ["BATCH_RECORDS", "AgentFunction", "MemoryApp", "as_batch"]
@@ -39,6 +40,7 @@ class MemoryApp:
         self.gates = Gates()
         self.health = health or Health()
         self.groups: list[TaskGroup[Any]] = []
+        self.readers: list[BroadcastReader] = []
         self.agents: dict[str, AgentFunction] = {}
         self.urgent_topics: set[str] = set()
         self.priority = Priority()
