@@ -6,8 +6,9 @@ Layout, little-endian:
     counts: recent, heard, events, where the ring of events goes on, blocked     u16 each
     session length                       u8
     plays, newest start, last start, session hash                                i64 each
-    hashes of event ids                  i64 each, as they stand in the ring
-    hashes of heard tracks               u32 each, newest first
+    hashes of event ids, lower 32 bits   u32 each, as they stand in the ring
+    their upper 8                        u8 each
+    hashes of heard tracks               u16 each, newest first
     names: market, last track, recent tracks, artists of
            the first five of them, blocked tracks       UTF-8, joined by newline
 """
@@ -37,9 +38,9 @@ from models.recommend.kernels.listener import (
     ListenerArrays,
 )
 
-__all__ = ["ListenerColumns", "ListenerRecord", "decode_listener"]
+__all__ = ["ListenerColumns", "ListenerRecord", "decode_listener", "join_events"]
 
-_VERSION: Final = 2
+_VERSION: Final = 3
 _HEAD: Final = struct.Struct("<BHHHHHBqqqq")
 _HEAD_TYPE: Final = np.dtype(
     [("version", "u1")]
@@ -66,16 +67,22 @@ class ListenerRecord(NamedTuple):
 
     head: tuple[int, ...]
     events: NDArray[np.int64]
-    heard: NDArray[np.uint32]
+    heard: NDArray[np.uint16]
     names: list[str]
+
+
+def join_events(lows: NDArray[np.uint32], highs: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """Hashes of event ids from their parts."""
+    return lows.astype(np.int64) | (highs.astype(np.int64) << 32)
 
 
 class ListenerColumns(NamedTuple):
     """What the records of some listeners need, a row for each and no wider than the longest."""
 
     meta: NDArray[np.int64]
-    events: NDArray[np.int64]
-    heard: NDArray[np.uint32]
+    events: NDArray[np.uint32]
+    events_high: NDArray[np.uint8]
+    heard: NDArray[np.uint16]
     names: NDArray[np.int32]  # ids of market, last track and recent tracks
     artists: NDArray[np.int32]
     blocked: NDArray[np.int32]
@@ -94,6 +101,7 @@ class ListenerColumns(NamedTuple):
         return cls(
             meta,
             arrays.events[slots, :events],
+            arrays.events_high[slots, :events],
             arrays.heard[slots, :heard],
             names,
             arrays.artists[slots],
@@ -112,8 +120,8 @@ class ListenerColumns(NamedTuple):
         for field, column in _HEAD_COLUMNS:
             heads[field] = meta[:, column]
         head, width = heads.tobytes(), _HEAD.size
-        events, heard = self.events.tobytes(), self.heard.tobytes()
-        event_width, heard_width = 8 * self.events.shape[1], 4 * self.heard.shape[1]
+        events, highs = self.events.tobytes(), self.events_high.tobytes()
+        heard, window, heard_width = self.heard.tobytes(), self.events.shape[1], self.heard.shape[1]
         texts, artists = names[self.names].tolist(), names[self.artists].tolist()
         records = []
         counts = meta[:, (RECENT_COUNT, HEARD_COUNT, EVENT_COUNT, BLOCKED_COUNT)].tolist()
@@ -123,8 +131,9 @@ class ListenerColumns(NamedTuple):
                 words += names[self.blocked[i, :blocked]].tolist()
             records.append(
                 head[i * width : (i + 1) * width]
-                + events[i * event_width : i * event_width + 8 * event_count]
-                + heard[i * heard_width : i * heard_width + 4 * heard_count]
+                + events[4 * i * window : 4 * (i * window + event_count)]
+                + highs[i * window : i * window + event_count]
+                + heard[2 * i * heard_width : 2 * (i * heard_width + heard_count)]
                 + "\n".join(words).encode()
             )
         return records
@@ -136,12 +145,16 @@ def decode_listener(value: bytes) -> ListenerRecord:
         raise ValueError("not a listener record of a version that this code reads")
     head = _HEAD.unpack_from(value)
     _, recent, heard_count, event_count, _, blocked, *_ = head
-    heard_at = _HEAD.size + 8 * event_count
-    names_at = heard_at + 4 * heard_count
+    highs_at = _HEAD.size + 4 * event_count
+    heard_at = highs_at + event_count
+    names_at = heard_at + 2 * heard_count
     if len(value) < names_at:
         raise ValueError("listener record is truncated")
-    events = np.frombuffer(value, "<i8", event_count, _HEAD.size)
-    heard = np.frombuffer(value, "<u4", heard_count, heard_at)
+    events = join_events(
+        np.frombuffer(value, "<u4", event_count, _HEAD.size),
+        np.frombuffer(value, "u1", event_count, highs_at),
+    )
+    heard = np.frombuffer(value, "<u2", heard_count, heard_at)
     names = value[names_at:].decode().split("\n")
     if len(names) != 2 + recent + min(recent, CONTEXT_USED) + blocked:
         raise ValueError("listener record holds another number of names than it says")

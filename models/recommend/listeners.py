@@ -51,7 +51,7 @@ from models.recommend.outgoing import Outbox
 from models.recommend.plays import Learned, event_hashes, hash64, is_early
 from models.recommend.rankers import RANKER_KEY, decode_ranker, encode_ranker, new_ranker
 from models.recommend.scenes import no_scene
-from models.recommend.vocabulary import Vocabulary, hash32
+from models.recommend.vocabulary import Vocabulary, hash16
 from schemas.artists import artist_name
 from schemas.events import Feedback, PlayEvent
 from schemas.frames import ARTIST_MARK, PairsFrame, TrendCountsFrame
@@ -142,8 +142,8 @@ class ListenerState:
         return None if slot is None else snapshot(self.arrays, slot, self.vocabulary.names)
 
     def has_heard(self, slot: int, track_id: str) -> bool:
-        """Whether the track is among the last 256 that the listener heard."""
-        return hash32(track_id) in self.arrays.heard[slot, : self.heard_count(slot)]
+        """Whether the track is among the last 256 that the listener heard, by 16 bits of it."""
+        return hash16(track_id) in self.arrays.heard[slot, : self.heard_count(slot)]
 
     def heard_count(self, slot: int) -> int:
         """How many distinct tracks the listener is known to have heard, at most 256."""
@@ -289,7 +289,7 @@ class ListenerState:
         return PlayColumns(
             slot=np.empty(count, np.int32),
             track=track,
-            track_hash=vocabulary.hash32[track],
+            track_hash=vocabulary.hash32[track].astype(np.uint16),
             artist=artist,
             event=event_hashes([play.event_id for play in plays]),
             session=np.array(session, np.int64),

@@ -1,6 +1,6 @@
 """Stage B: each track's plays and its row of neighbours, for the tracks of one partition.
 
-A row holds at most 100 neighbours, the heaviest first. Weights are whole numbers and only added
+A row holds at most 60 neighbours, the heaviest first. Weights are whole numbers and only added
 (those of early skips are negative), so a row does not depend on the order of what it learned, until
 it is full: then a new neighbour takes
 the place of the last one, whatever its own weight, and starts with what this increment gives it.
@@ -42,7 +42,7 @@ from schemas.frames import PairsFrame
 
 __all__ = ["PUBLISHED_NEIGHBOURS", "ROW_NEIGHBOURS", "NeighbourState", "RowColumns"]
 
-ROW_NEIGHBOURS: Final = 100
+ROW_NEIGHBOURS: Final = 60
 PUBLISHED_NEIGHBOURS: Final = 50
 
 
@@ -64,7 +64,7 @@ class RowColumns:
 class NeighbourState:
     """The rows of one partition. A `KeyedState` whose keys are track ids.
 
-    `tracks_max` bounds the tracks; a track takes 2.5 KB of memory once used.
+    `tracks_max` bounds the tracks; a track takes 1.5 KB of memory once used, names apart.
     """
 
     def __init__(self, vocabulary: Vocabulary, tracks_max: int = 100_000) -> None:
@@ -102,7 +102,7 @@ class NeighbourState:
         )
 
     def learn(self, columns: PairsFrame) -> None:
-        """Add a frame's plays and weights. O(entries), at most 100 steps each."""
+        """Add a frame's plays and weights. O(entries), at most 60 steps each."""
         self.vocabulary.sweep_if_due()
         ids = self.vocabulary.intern(columns.names)
         entries = len(columns.left) + len(columns.play_track)

@@ -12,13 +12,15 @@ from numpy.typing import NDArray
 
 from schemas.events import PlayEvent
 
-__all__ = ["EARLY_MS", "OUTCOMES", "Learned", "event_hashes", "hash64", "is_early"]
+__all__ = ["EARLY_MS", "OUTCOMES", "Learned", "event_hashes", "hash40", "hash64", "is_early"]
 
 EARLY_MS: Final = 30_000
 """A skip before this, and before half of the track, says that the track was not wanted."""
 
 OUTCOMES: Final = ("applied", "duplicate", "late", "skipped")
 """What became of an event; `Learned.outcomes` holds positions in this tuple."""
+
+_EVENT_MASK: Final = (1 << 40) - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +45,18 @@ def hash64(text: str) -> int:
     return int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "little", signed=True)
 
 
+def hash40(event_id: str) -> int:
+    """The lower 40 bits of `hash64`: what is kept of an event's id.
+
+    A new id is taken for one of 64 others, and its event lost, once in 17 billion events.
+    """
+    return hash64(event_id) & _EVENT_MASK
+
+
 def event_hashes(ids: Sequence[str]) -> NDArray[np.int64]:
-    """`hash64` of many ids."""
+    """`hash40` of many ids."""
     digests = [blake2b(name.encode(), digest_size=8).digest() for name in ids]
-    return np.frombuffer(bytearray(b"".join(digests)), "<i8")
+    return np.frombuffer(b"".join(digests), "<i8") & _EVENT_MASK
 
 
 def is_early(play: PlayEvent) -> bool:

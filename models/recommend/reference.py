@@ -14,15 +14,15 @@ from dataclasses import dataclass, field
 from models.recommend.kernels.listener import CONTEXT_USED
 from models.recommend.listener_memory import ListenerLimits, ListenerSnapshot
 from models.recommend.listeners import artist_key
-from models.recommend.plays import hash64, is_early
-from models.recommend.vocabulary import hash32
+from models.recommend.plays import hash40, hash64, is_early
+from models.recommend.vocabulary import hash16, hash32
 from schemas.events import Feedback, PlayEvent
 from schemas.outputs import WORLD
 
 __all__ = ["ReferenceListeners", "ReferenceRows", "ReferenceTrend"]
 
 FADING_GONE = 1e-6
-RECENT, HEARD, BLOCKED, CONTEXT, WEIGHT = 50, 256, 256, 10, 2520
+RECENT, HEARD, BLOCKED, CONTEXT, WEIGHT, ROW = 50, 256, 256, 10, 2520, 60
 
 
 @dataclass
@@ -91,7 +91,7 @@ class ReferenceListeners:
 
     def _learn(self, play: PlayEvent) -> str:
         known = self.listeners.get(play.user_id)
-        event = hash64(play.event_id)
+        event = hash40(play.event_id)
         if known is not None and event in known.events:
             return "duplicate"
         listener = self._use(play.user_id)
@@ -102,7 +102,7 @@ class ReferenceListeners:
             self._before(before, play.track_id)
         listener.events = [event, *listener.events][: self.limits.dedupe_window]
         listener.plays += 1
-        track_hash = hash32(play.track_id)
+        track_hash = hash16(play.track_id)
         others = [other for other in listener.heard if other != track_hash]
         listener.heard = [track_hash, *others][:HEARD]
         self.plays[play.track_id] += 1
@@ -171,7 +171,7 @@ class ReferenceListeners:
 
 
 class ReferenceRows:
-    """Stage B. Each track's plays and weights, at most 100 of them.
+    """Stage B. Each track's plays and weights, at most 60 of them.
 
     Frame by frame: first its plays, then its weights.
     """
@@ -197,10 +197,10 @@ class ReferenceRows:
         Unless that comes with nothing or less.
         """
         row = self._use(left)
-        if right not in row and len(row) == 100:
+        if right not in row and len(row) == ROW:
             if weight <= 0:
                 return
-            (*_, (lightest, _)) = self.top(left, 100)
+            (*_, (lightest, _)) = self.top(left, ROW)
             del row[lightest], self.forward[left, lightest], self.fading[left, lightest]
         row[right] += weight
         self.forward[left, right] += weight if forward else 0

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 
 from models.recommend.listener_memory import ListenerSnapshot
 from models.recommend.reference import ReferenceRows
-from models.recommend.vocabulary import hash32
+from models.recommend.vocabulary import hash16, hash32
 
 __all__ = ["ReferenceRankers"]
 
@@ -149,4 +149,4 @@ def _by_score(scores: Mapping[str, float]) -> list[str]:
 def _is_allowed(kind: str, track: str, listener: ListenerSnapshot) -> bool:
     if track in {*listener.blocked, listener.last_track, *listener.recent[:1]}:
         return False
-    return kind == "next" or hash32(track) not in listener.heard
+    return kind == "next" or hash16(track) not in listener.heard

@@ -19,7 +19,7 @@ from zlib import crc32
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["NO_NAME", "Holder", "Vocabulary", "hash32"]
+__all__ = ["NO_NAME", "Holder", "Vocabulary", "hash16", "hash32"]
 
 NO_NAME: Final = 0
 """The id of the empty name: nothing here. Never given to a real name, never swept."""
@@ -30,6 +30,11 @@ _START_CAPACITY: Final = 4096
 def hash32(name: str) -> int:
     """32 bits of a name, the same in every process: CRC-32 of its UTF-8."""
     return crc32(name.encode())
+
+
+def hash16(name: str) -> int:
+    """The lower 16 bits of `hash32`: what a listener's memory of tracks heard keeps of one."""
+    return hash32(name) & 0xFFFF
 
 
 class Holder(Protocol):

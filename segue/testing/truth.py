@@ -102,14 +102,14 @@ class Truth:
 
     def _play(self, play: dict[str, Any], *, exempt: bool) -> str:
         listener = self.listeners.setdefault(play["user_id"], ListenerFacts())
-        event = hash64(play["event_id"])
+        event = hash64(play["event_id"]) & 0xFF_FFFF_FFFF
         if event in listener.events:
             return "duplicate"
         track, started_ms = play["track_id"], play["started_at_ms"]
         listener.events = [event, *listener.events][: self._settings.dedupe_window]
         listener.plays += 1
         self._row(track).plays += 1
-        heard = crc32(track.encode())
+        heard = crc32(track.encode()) & 0xFFFF
         listener.heard = [heard, *(h for h in listener.heard if h != heard)][:HEARD]
         early = _is_early(play)
         if not early:
@@ -181,7 +181,7 @@ class Truth:
         ahead[right] = ahead.get(right, 0) + (weight if forward else 0)
         if weight < 0:
             row.lost[right] = row.lost.get(right, 0) - weight
-        assert len(weights) <= 100, "the load keeps rows below the limit, where order is nothing"
+        assert len(weights) <= 60, "the load keeps rows below the limit, where order is nothing"
 
     def _row(self, name: str) -> RowFacts:
         return self.rows.setdefault(name, RowFacts())

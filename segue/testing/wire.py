@@ -96,10 +96,11 @@ def read_listener(value: bytes) -> ListenerFacts:
     """Read a record of the listeners' changelog."""
     head = LISTENER_HEAD.unpack_from(value)
     version, recent, heard, events, oldest, blocked, context, plays, newest, last, session = head
-    assert version == 2, f"record of version {version}"
-    heard_at = LISTENER_HEAD.size + 8 * events
-    names_at = heard_at + 4 * heard
-    ring = struct.unpack_from(f"<{events}q", value, LISTENER_HEAD.size)
+    assert version == 3, f"record of version {version}"
+    heard_at = LISTENER_HEAD.size + 5 * events
+    names_at = heard_at + 2 * heard
+    halves = struct.unpack_from(f"<{events}I{events}B", value, LISTENER_HEAD.size)
+    ring = [low + (high << 32) for low, high in zip(halves[:events], halves[events:], strict=True)]
     names = value[names_at:].decode().split("\n")
     artists_at = 2 + recent
     blocked_at = artists_at + min(recent, ARTISTS_KEPT)
@@ -114,7 +115,7 @@ def read_listener(value: bytes) -> ListenerFacts:
         last_track=names[1],
         recent=names[2:artists_at],
         artists=names[artists_at:blocked_at],
-        heard=[*struct.unpack_from(f"<{heard}I", value, heard_at)],
+        heard=[*struct.unpack_from(f"<{heard}H", value, heard_at)],
         events=[*reversed(ring[oldest:] + ring[:oldest])],
         blocked=names[blocked_at:],
     )

@@ -19,7 +19,7 @@ import pytest
 from aiokafka.errors import ProducerFenced
 
 from models.recommend.rankers import encode_ranker, new_ranker
-from models.recommend.vocabulary import hash32
+from models.recommend.vocabulary import hash16
 from schemas.frames import ARTIST_MARK
 from schemas.outputs import RecommendationList, decode_list, decode_similar, decode_trending
 from schemas.rediskeys import (
@@ -97,7 +97,7 @@ def test_lists_in_redis_keep_what_lists_promise(result: Result) -> None:
             assert served.session == known.context[:5]
             check_list(served)
             assert not {*served.track_ids} & {*known.blocked, known.last_track}
-        assert not {hash32(track) for track in new.track_ids} & {*known.heard}
+        assert not {hash16(track) for track in new.track_ids} & {*known.heard}
 
 
 def check_list(served: RecommendationList) -> None:

@@ -47,8 +47,9 @@ class ListenerArrays(NamedTuple):
     meta: NDArray[np.int64]
     recent: NDArray[np.int32]
     artists: NDArray[np.int32]  # of the newest of `recent`; 0 if unknown
-    heard: NDArray[np.uint32]
-    events: NDArray[np.int64]
+    heard: NDArray[np.uint16]  # by hash of the track
+    events: NDArray[np.uint32]  # ring of hashes of ids, 40 bits each: the lower 32
+    events_high: NDArray[np.uint8]  # their upper 8
     blocked: NDArray[np.int32]
     served: NDArray[np.int32]  # the last `next` list, then the popular tracks of that moment
     links: NDArray[np.int32]

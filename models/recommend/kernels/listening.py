@@ -71,7 +71,7 @@ class PlayColumns(NamedTuple):
 
     slot: NDArray[np.int32]
     track: NDArray[np.int32]
-    track_hash: NDArray[np.uint32]
+    track_hash: NDArray[np.uint16]
     artist: NDArray[np.int32]  # 0 if unknown
     event: NDArray[np.int64]
     session: NDArray[np.int64]
@@ -97,15 +97,17 @@ class Rules(NamedTuple):
 @njit(cache=True, nogil=True)
 def _is_duplicate(state: ListenerArrays, slot: int, event: int) -> bool:
     """Look for the event id in the listener's ring, and remember it if it is new."""
-    events = state.events[slot]
+    lows, highs = state.events[slot], state.events_high[slot]
+    low, high = np.uint32(event & 0xFFFFFFFF), np.uint8(event >> 32)
     meta = state.meta[slot]
     for i in range(meta[EVENT_COUNT]):
-        if events[i] == event:
+        if lows[i] == low and highs[i] == high:
             return True
     at = meta[EVENT_NEXT]
-    events[at] = event
-    meta[EVENT_NEXT] = at + 1 if at + 1 < len(events) else 0
-    meta[EVENT_COUNT] = min(meta[EVENT_COUNT] + 1, len(events))
+    lows[at] = low
+    highs[at] = high
+    meta[EVENT_NEXT] = at + 1 if at + 1 < len(lows) else 0
+    meta[EVENT_COUNT] = min(meta[EVENT_COUNT] + 1, len(lows))
     return False
 
 

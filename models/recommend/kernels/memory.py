@@ -18,15 +18,15 @@ from models.recommend.kernels.listener import (
 
 __all__ = ["Memory", "fill_memory", "mark_allowed", "new_memory"]
 
-_HEARD_ROOM: Final = 1024  # at least twice what a listener's memory holds
+_HEARD_WORDS: Final = 1024  # a bit for each of the 65,536 hashes there are
 
 
 class Memory(NamedTuple):
     """Barred tracks for both lists, heard ones for `discover`."""
 
     barred: NDArray[np.int32]
-    heard: NDArray[np.uint32]  # a set by open addressing; 0 is a gap
-    counters: NDArray[np.int64]  # how many are barred; whether the hash 0 was heard
+    heard: NDArray[np.uint64]  # a bit per hash
+    barred_count: NDArray[np.int64]
 
 
 @njit(cache=True, nogil=True)
@@ -34,15 +34,15 @@ def new_memory(state: ListenerArrays) -> Memory:
     """Room for what any listener's lists may not hold."""
     return Memory(
         np.empty(2 + state.blocked.shape[1], np.int32),
-        np.zeros(_HEARD_ROOM, np.uint32),
-        np.zeros(2, np.int64),
+        np.zeros(_HEARD_WORDS, np.uint64),
+        np.zeros(1, np.int64),
     )
 
 
 @njit(cache=True, nogil=True)
 def fill_memory(memory: Memory, state: ListenerArrays, slot: int, filtered: bool) -> None:
     """Set the memory to a listener's. `filtered` bars what was just played."""
-    barred, places, counters = memory.barred, memory.heard, memory.counters
+    barred, words = memory.barred, memory.heard
     meta, heard = state.meta[slot], state.heard[slot]
     count = int(meta[BLOCKED_COUNT])
     for i in range(count):
@@ -51,17 +51,10 @@ def fill_memory(memory: Memory, state: ListenerArrays, slot: int, filtered: bool
         barred[count] = meta[LAST_TRACK]
         barred[count + 1] = state.recent[slot, 0] if meta[RECENT_COUNT] > 0 else meta[LAST_TRACK]
         count += 2
-    counters[0], counters[1] = count, 0
-    places[:] = 0
-    mask = np.uint32(len(places) - 1)
+    memory.barred_count[0] = count
+    words[:] = 0
     for i in range(meta[HEARD_COUNT]):
-        if heard[i] == 0:
-            counters[1] = 1
-            continue
-        at = heard[i] & mask
-        while places[at] != 0:
-            at = (at + np.uint32(1)) & mask
-        places[at] = heard[i]
+        words[heard[i] >> 6] |= np.uint64(1) << np.uint64(heard[i] & 63)
 
 
 @njit(cache=True, nogil=True)
@@ -74,18 +67,13 @@ def mark_allowed(
 ) -> None:
     """Say of each track whether `next`, and whether `discover`, may hold it."""
     # In one function: a call for each track would cost more than all the rest.
-    barred, places = memory.barred, memory.heard
-    barred_count, zero_heard = memory.counters[0], memory.counters[1]
-    mask, one, gap = np.uint32(len(places) - 1), np.uint32(1), np.uint32(0)
+    barred, words, barred_count = memory.barred, memory.heard, memory.barred_count[0]
     for i in range(len(tracks)):
         track, allowed = tracks[i], 1
         for j in range(barred_count):
             if barred[j] == track:
                 allowed = 0
         following[i] = allowed
-        track_hash = hashes[track]
-        at = track_hash & mask
-        while places[at] != gap and places[at] != track_hash:
-            at = (at + one) & mask
-        heard = zero_heard != 0 if track_hash == gap else places[at] == track_hash
+        track_hash = hashes[track] & np.uint32(0xFFFF)
+        heard = words[track_hash >> 6] >> np.uint64(track_hash & 63) & np.uint64(1)
         new[i] = 0 if heard else allowed

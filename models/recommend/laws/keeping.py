@@ -45,7 +45,7 @@ def check_rows_equal_reference(case: Case) -> None:
     assert rows.evictions == reference.evictions
     assert len(rows) == len(reference.rows)
     for track in reference.rows:
-        found, best = rows.row(track), reference.top(track, 100)
+        found, best = rows.row(track), reference.top(track, 60)
         assert found is not None
         assert (found.plays, found.names) == (reference.plays[track], [name for name, _ in best])
         assert found.weights.tolist() == [weight for _, weight in best]

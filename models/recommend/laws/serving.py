@@ -25,7 +25,7 @@ from models.recommend.recommender import ListColumns
 from models.recommend.reference import ReferenceListeners, ReferenceRows
 from models.recommend.reference_lists import ReferenceRankers
 from models.recommend.trends import TrendState
-from models.recommend.vocabulary import hash32
+from models.recommend.vocabulary import hash16
 
 CLOSE = 1e-3
 
@@ -98,7 +98,7 @@ def check_lists_keep_promises(case: Case) -> None:
             assert not {*tracks} & {*listener.blocked, listener.last_track}
             assert all(first >= second >= 0 for first, second in pairwise(scores.tolist()))
             assert all(-1 <= place < len(served.session) for place in because.tolist())
-        assert not {hash32(track) for track in served.discover[0]} & {*listener.heard}
+        assert not {hash16(track) for track in served.discover[0]} & {*listener.heard}
 
 
 def check_rankers_continue_after_restore(case: Case) -> None:

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+from itertools import count
+
 import pytest
 
 from models.recommend import OUTCOMES, ListenerLimits, ListenerState
-from models.recommend.vocabulary import hash32
+from models.recommend.plays import hash40
+from models.recommend.vocabulary import hash16
 from schemas.frames import ARTIST_MARK
 from segue.testing.stage_a import MINUTE, T0, outcomes, play, said, state, weights
 
@@ -87,7 +90,7 @@ def test_a_skip_counts_and_is_heard_and_takes_what_a_play_would_give_its_pairs()
     snapshot = listeners.snapshot("ann")
     assert snapshot is not None
     assert snapshot.plays == 3
-    assert snapshot.heard == [hash32(name) for name in "cba"]
+    assert snapshot.heard == [hash16(name) for name in "cba"]
     assert snapshot.context == ["c", "a"]
     trends = {name for frame in listeners.drain_trend_counts() for name in frame.names}
     assert trends == {"a", "c"}
@@ -160,6 +163,27 @@ def test_an_event_is_a_duplicate_within_the_window_of_its_listener_only() -> Non
     ]
     other = play("a", event_id=first.event_id, user_id="bob")
     assert outcomes(listeners, other) == ["applied"]
+
+
+def test_ids_that_agree_in_32_of_their_40_bits_are_two() -> None:
+    ids, known = (f"event {i}" for i in count()), dict[int, str]()
+    for first in ids:
+        second = known.setdefault(hash40(first) & 0xFFFFFFFF, first)
+        if second != first:
+            break
+    assert hash40(first) != hash40(second)
+    plays = [play("a", event_id=first), play("a", event_id=second), play("a", event_id=first)]
+    assert outcomes(state(), *plays) == ["applied", "applied", "duplicate"]
+
+
+def test_tracks_that_agree_in_16_bits_are_heard_together() -> None:
+    listeners = state()
+    alike, other = (
+        next(name for name in map(str, range(1_000_000)) if (hash16(name) == hash16("a")) is same)
+        for same in (True, False)
+    )
+    (slot,) = listeners.learn([play("a")]).touched
+    assert (listeners.has_heard(slot, alike), listeners.has_heard(slot, other)) == (True, False)
 
 
 def test_256_distinct_tracks_are_remembered_as_heard() -> None:

@@ -126,7 +126,7 @@ def test_forward_and_fading_move_with_their_neighbour() -> None:
 
 def test_a_neighbour_that_takes_the_last_place_inherits_nothing() -> None:
     rows = NeighbourState(Vocabulary())
-    pairs = {("a", f"n{i}"): 10 + i for i in range(100)}
+    pairs = {("a", f"n{i}"): 10 + i for i in range(60)}
     rows.learn(frame(pairs, forward=[*pairs]))
     rows.learn(frame({("a", "new"): 3}))
     assert whole_row(rows, "a")["new"] == (3, 0, 3.0)
@@ -158,12 +158,12 @@ def test_a_restored_row_is_the_same_bit_for_bit() -> None:
     for name in ("weights", "forward", "fading"):
         ours, theirs = getattr(found, name), getattr(again, name)
         assert (ours.dtype, ours.tobytes()) == (theirs.dtype, theirs.tobytes()), f"seed {seed}"
-    assert len(found.names) == 100 and any(value % 1 for value in found.fading.tolist())
+    assert len(found.names) == 60 and any(value % 1 for value in found.fading.tolist())
 
 
 def test_a_full_row_gives_up_its_lightest_neighbour() -> None:
     rows = NeighbourState(Vocabulary())
-    rows.learn(frame({("a", f"n{i}"): 10 + i for i in range(100)}))
+    rows.learn(frame({("a", f"n{i}"): 10 + i for i in range(60)}))
     rows.learn(frame({("a", "new"): 1}))
     assert rows.dropped == 1
     assert "n0" not in row(rows, "a")
@@ -174,16 +174,16 @@ def test_a_full_row_gives_up_its_lightest_neighbour() -> None:
 
 def test_equal_neighbours_stand_by_hash_and_the_last_one_leaves() -> None:
     rows = NeighbourState(Vocabulary())
-    names = sorted((f"n{i}" for i in range(100)), key=hash32)
+    names = sorted((f"n{i}" for i in range(60)), key=hash32)
     rows.learn(frame({("a", name): 1 for name in reversed(names)}))
     found = rows.row("a")
     assert found is not None
     assert found.names == names
     rows.learn(frame({("a", "new"): 1}))
-    assert {*names} - {*row(rows, "a")} == {names[99]}
+    assert {*names} - {*row(rows, "a")} == {names[59]}
     rows.learn(frame({("a", "new"): 1}))  # now heavier than all
     rows.learn(frame({("a", "newer"): 1}))
-    assert {*names} - {*row(rows, "a")} == {names[98], names[99]}
+    assert {*names} - {*row(rows, "a")} == {names[58], names[59]}
 
 
 def test_thousands_of_random_pairs_equal_the_plain_rules() -> None:
@@ -213,7 +213,7 @@ def test_thousands_of_random_pairs_equal_the_plain_rules() -> None:
         found = whole_row(rows, track)
         expected = {
             name: (weight, reference.forward[track, name], reference.fading[track, name])
-            for name, weight in reference.top(track, 100)
+            for name, weight in reference.top(track, 60)
         }
         assert [*found] == [*expected], f"seed {seed}"
         for name, values in expected.items():
@@ -303,10 +303,10 @@ def test_skips_subtract_and_what_falls_below_nothing_is_kept_but_not_published()
 
 def test_a_full_row_gives_no_place_to_less_than_nothing() -> None:
     rows = NeighbourState(Vocabulary())
-    rows.learn(frame({("a", f"n{i}"): 10 for i in range(100)}))
+    rows.learn(frame({("a", f"n{i}"): 10 for i in range(60)}))
     rows.learn(frame({("a", "skipped"): -2520}))
     assert "skipped" not in row(rows, "a")
-    assert (len(row(rows, "a")), rows.dropped) == (100, 1)
+    assert (len(row(rows, "a")), rows.dropped) == (60, 1)
     rows.learn(frame({("a", "n7"): -20}))
     rows.learn(frame({("a", "new"): 1}))
     assert "n7" not in row(rows, "a"), "skipped more than played: the first to go"
@@ -314,7 +314,7 @@ def test_a_full_row_gives_no_place_to_less_than_nothing() -> None:
 
 def test_a_neighbour_of_weight_nothing_takes_no_place_in_a_full_row() -> None:
     rows = NeighbourState(Vocabulary())
-    rows.learn(frame({("a", f"n{i}"): 10 for i in range(100)}))
+    rows.learn(frame({("a", f"n{i}"): 10 for i in range(60)}))
     rows.learn(frame({("a", "played and skipped"): 0}))
     assert "played and skipped" not in row(rows, "a")
 
