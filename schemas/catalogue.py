@@ -15,12 +15,15 @@ from schemas.events import Feedback, PlayEvent
 from schemas.frames import PairsFrame, TrendCountsFrame
 from schemas.internal import TopicRecord
 from schemas.outputs import RecommendationList, SimilarTracks, TrendingTracks
+from schemas.tracks import CatalogueEntry, Credit
 
 __all__ = [
     "BINARY",
     "CONTRACT_VERSION",
+    "ENTRIES",
     "EVENTS",
     "OUTPUTS",
+    "PARTS",
     "RECORDS",
     "STRUCTS",
     "components",
@@ -31,13 +34,16 @@ CONTRACT_VERSION: Final = "1.0.0"
 """SemVer of everything a program outside may rely on; a new optional field is a minor version."""
 
 EVENTS: Final[dict[str, type[msgspec.Struct]]] = {"PlayEvent": PlayEvent, "Feedback": Feedback}
+ENTRIES: Final[dict[str, type[msgspec.Struct]]] = {"CatalogueEntry": CatalogueEntry}
 OUTPUTS: Final[dict[str, type[msgspec.Struct]]] = {
     "RecommendationList": RecommendationList,
     "SimilarTracks": SimilarTracks,
     "TrendingTracks": TrendingTracks,
 }
 RECORDS: Final[dict[str, type[msgspec.Struct]]] = {"TopicRecord": TopicRecord}
-STRUCTS: Final = EVENTS | OUTPUTS | RECORDS
+STRUCTS: Final = EVENTS | ENTRIES | OUTPUTS | RECORDS
+PARTS: Final[dict[str, type[msgspec.Struct]]] = {"Credit": Credit}
+"""Structs that stand in fields of others."""
 BINARY: Final[dict[str, type]] = {
     "PairsFrame": PairsFrame,
     "TrendCountsFrame": TrendCountsFrame,
@@ -53,13 +59,19 @@ def json_schema(name: str) -> JsonObject:
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": f"urn:segue:{name}:v1",
     }
-    return head | components([name])[name]
+    schemas = _schemas([name], "#/$defs/{name}")
+    schema = head | schemas.pop(name)
+    return schema | {"$defs": schemas} if schemas else schema
 
 
 def components(names: list[str]) -> dict[str, JsonObject]:
     """The schemas of several structs, by name, as an AsyncAPI document holds them."""
+    return _schemas(names, "#/components/schemas/{name}")
+
+
+def _schemas(names: list[str], ref_template: str) -> dict[str, JsonObject]:
     types = [STRUCTS[name] for name in names]
-    _, schemas = msgspec.json.schema_components(types, ref_template="#/components/schemas/{name}")
+    _, schemas = msgspec.json.schema_components(types, ref_template=ref_template)
     for name, schema in schemas.items():
-        schema["description"] = inspect.getdoc(STRUCTS[name])
+        schema["description"] = inspect.getdoc((STRUCTS | PARTS)[name])
     return schemas

@@ -181,6 +181,8 @@ def _validation_reason(text: str) -> Reason:
         return "id_too_long"
     if text.startswith(("Expected `str` of length", "Expected `int` >", "Expected `int` <")):
         return "out_of_range"
+    if text.startswith(("Expected `str` matching", "Expected `array` of length")):
+        return "out_of_range"
     if text.startswith(("Invalid enum value", "Number out of range", "Integer value out of")):
         return "out_of_range"
     return "wrong_type"

@@ -8,7 +8,15 @@ from collections.abc import Sequence
 from typing import Final
 
 from schemas.asyncapi import asyncapi_document
-from schemas.catalogue import BINARY, EVENTS, OUTPUTS, RECORDS, JsonObject, json_schema
+from schemas.catalogue import (
+    BINARY,
+    ENTRIES,
+    EVENTS,
+    OUTPUTS,
+    RECORDS,
+    JsonObject,
+    json_schema,
+)
 from schemas.codec import REASONS
 from schemas.internal import HEADERS
 from schemas.rediskeys import KINDS, PREFIX
@@ -57,6 +65,9 @@ def messages_page() -> str:
         "accepted or rejected whole.\n",
         "## Events\n",
         *[line for name in EVENTS for line in _struct_section(name)],
+        "## The catalogue\n",
+        "A record of a compacted topic holds one entry; an empty value deletes its key.\n",
+        *[line for name in ENTRIES for line in _struct_section(name)],
         "## Values in Redis\n",
         *_table(("key", "value"), [(f"`{PREFIX}{key}`", doc) for key, doc in KINDS.items()]),
         "",
@@ -81,14 +92,20 @@ def _topic_row(spec: TopicSpec) -> tuple[str, ...]:
 
 def _struct_section(name: str) -> list[str]:
     schema = json_schema(name)
+    link = f"[JSON Schema](../../schemas/export/{name}.v1.json)"
+    lines = [f"### {name}\n", f"{schema['description']}\n", f"{link}\n", *_fields(schema), ""]
+    for part, spec in schema.get("$defs", {}).items():
+        lines += [f"{part}: {spec['description']}\n", *_fields(spec), ""]
+    return lines
+
+
+def _fields(schema: JsonObject) -> list[str]:
     required = set(schema["required"])
     rows = [
         (f"`{field}`", _type(spec), "yes" if field in required else "", spec["description"])
         for field, spec in schema["properties"].items()
     ]
-    link = f"[JSON Schema](../../schemas/export/{name}.v1.json)"
-    table = _table(("field", "type and limits", "required", "meaning"), rows)
-    return [f"### {name}\n", f"{schema['description']}\n", f"{link}\n", *table, ""]
+    return _table(("field", "type and limits", "required", "meaning"), rows)
 
 
 def _binary_section(name: str) -> list[str]:
@@ -108,7 +125,9 @@ def _type(schema: JsonObject) -> str:
     if "enum" in option:
         return " or ".join(f"`{word}`" for word in option["enum"])
     if option["type"] == "array":
-        return f"list of {option['items']['type']}"
+        items, most = option["items"], option.get("maxItems")
+        what = items["$ref"].rpartition("/")[2] if "$ref" in items else items["type"]
+        return f"list of {what}" if most is None else f"list of at most {most} {what}"
     limits = _limits(option)
     return f"{option['type']}, {limits}" if limits else str(option["type"])
 

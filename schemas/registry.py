@@ -23,6 +23,7 @@ __all__ = [
     "PLAYS",
     "REGISTRY",
     "TOPICS",
+    "TRACKS",
     "TRENDS_CHANGELOG",
     "TREND_COUNTS",
     "Direction",
@@ -119,6 +120,15 @@ FEEDBACK: Final = TopicSpec(
     retention_ms=7 * _DAY_MS,
     doc="What listeners say about tracks, one event or an array of events per message.",
 )
+TRACKS: Final = TopicSpec(
+    name="tracks",
+    key="track_id",
+    direction="in",
+    value_type="CatalogueEntry",
+    owner="producers",
+    compacted=True,
+    doc="The catalogue: the last entry of a track is what it is; an empty value deletes it.",
+)
 PAIRS: Final = TopicSpec(
     name="pairs",
     key="none: the sender chooses the partition of the left track",
@@ -193,6 +203,7 @@ TRENDS_CHANGELOG: Final = TopicSpec(
 TOPICS: Final = (
     PLAYS,
     FEEDBACK,
+    TRACKS,
     PAIRS,
     TREND_COUNTS,
     DEAD_LETTERS,

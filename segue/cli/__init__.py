@@ -21,6 +21,7 @@ COMMANDS: dict[str, str] = {
     "trends": "segue.cli.lists:trends",
     "simulate": "segue.cli.simulate:simulate",
     "feed": "segue.cli.feed:feed",
+    "tracks": "segue.cli.tracks:tracks",
     "replay": "segue.cli.replay:replay",
     "worker": "segue.cli.worker:worker",
     "topics": "segue.cli.topics:topics",

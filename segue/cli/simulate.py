@@ -11,7 +11,7 @@ from rich.console import Console
 from segue.cli.producing import RATE, limit_of, producing
 from segue.clock import SystemClock
 from segue.config import load_settings
-from segue.sim.feeder import Limit, feed_simulated
+from segue.sim.feeder import Limit, feed_simulated, feed_tracks
 from segue.sim.pacer import Pacer
 from segue.sim.progress import FeedProgress
 from segue.sim.simulator import LISTENERS, TRACKS, Simulator
@@ -49,6 +49,8 @@ def simulate(  # one argument per option
 ) -> None:
     """Feed simulated plays until --seconds or --plays are over (60 s if neither is given).
 
+    The catalogue of the tracks is put first.
+
     A play ends when it is sent: trends and latencies are those of now. Each run makes new plays;
     --seed decides who listens to what.
     """
@@ -67,6 +69,7 @@ async def _simulate(
     if total is None and seconds is not None and not math.isinf(rate):
         total = int(rate * seconds)
     async with producing(load_settings()) as producer:
+        await feed_tracks(simulator.catalogue.entries(), producer)
         end_s = None if seconds is None else clock.monotonic_s() + seconds
         with FeedProgress(console, clock, title="plays", total=total) as progress:
             fed = await feed_simulated(

@@ -1,4 +1,4 @@
-"""The client for app teams: produce plays and feedback, read lists.
+"""The client for app teams: produce plays, feedback and the catalogue; read lists.
 
     async with PlayProducer("127.0.0.1:19092") as producer:
         await producer.send(play)
@@ -10,11 +10,14 @@ It needs the contract (`schemas`), aiokafka and redis, and nothing else of Segue
 
 from schemas.events import Feedback, PlayEvent
 from schemas.outputs import RecommendationList, SimilarTracks, TrendingTracks
+from schemas.tracks import CatalogueEntry, Credit
 from segue.client.lists import ListReader
 from segue.client.producer import PlayProducer
 from segue.client.reasons import reason
 
 __all__ = [
+    "CatalogueEntry",
+    "Credit",
     "Feedback",
     "ListReader",
     "PlayEvent",

@@ -1,4 +1,4 @@
-"""Sends plays and feedback to Kafka as Segue expects them: checked, by listener, no duplicates."""
+"""Sends plays, feedback and the catalogue to Kafka: checked, by key, no duplicates."""
 
 from __future__ import annotations
 
@@ -6,15 +6,17 @@ import asyncio
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from types import TracebackType
-from typing import Any, Final, Self, TypeVar
+from typing import Any, Final, Self
 
+import msgspec
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from schemas.codec import EventDecoder, Rejected, encode_event
 from schemas.events import Feedback, PlayEvent
 from schemas.murmur2 import partition_of
-from schemas.registry import FEEDBACK, PLAYS
+from schemas.registry import FEEDBACK, PLAYS, TRACKS
+from schemas.tracks import CatalogueEntry, EntryDecoder
 from segue.errors import Unavailable
 
 __all__ = ["PlayProducer"]
@@ -23,8 +25,6 @@ _LINGER_MS: Final = 5
 _TIMEOUT_MS: Final = 40_000
 _BATCH_BYTES: Final = 131_072
 _KEYS_REMEMBERED: Final = 65_536
-
-E = TypeVar("E", PlayEvent, Feedback)
 
 _partition_of = lru_cache(maxsize=_KEYS_REMEMBERED)(partition_of)
 
@@ -53,8 +53,10 @@ class PlayProducer:
         }
         self._plays = PLAYS.topic(topic_prefix)
         self._feedback = FEEDBACK.topic(topic_prefix)
+        self._tracks = TRACKS.topic(topic_prefix)
         self._check_play = EventDecoder(PlayEvent).decode
         self._check_feedback = EventDecoder(Feedback).decode
+        self._check_entry = EntryDecoder().decode
         self._producer: AIOKafkaProducer | None = None
         self._failure: BaseException | None = None
         # An idempotent producer of aiokafka's keeps a batch for ever: the bound is ours.
@@ -100,6 +102,19 @@ class PlayProducer:
         raw = _checked(self._check_feedback, feedback)
         await self._send(self._feedback, feedback.user_id, raw)
 
+    async def send_track(self, entry: CatalogueEntry) -> None:
+        """Buffer an entry of the catalogue, which replaces what was said of its track before.
+
+        Waits and raises as `send` does.
+        """
+        key = entry.track_id.encode()
+        raw = _checked(lambda raw: self._check_entry(key, raw), entry)
+        await self._send(self._tracks, entry.track_id, raw)
+
+    async def delete_track(self, track_id: str) -> None:
+        """Buffer the deletion of a track's entry. Waits and raises as `send` does."""
+        await self._send(self._tracks, track_id, None)
+
     async def send_many(self, plays: Sequence[PlayEvent]) -> None:
         """Buffer many plays, in order for each listener: several times cheaper than `send` each.
 
@@ -128,9 +143,9 @@ class PlayProducer:
         await asyncio.sleep(0)
         self._raise_failure()
 
-    async def _send(self, topic: str, user_id: str, raw: bytes) -> None:
+    async def _send(self, topic: str, key: str, raw: bytes | None) -> None:
         try:
-            delivery = await self._started().send(topic, raw, key=user_id.encode())
+            delivery = await self._started().send(topic, raw, key=key.encode())
         except KafkaError as error:
             raise _unavailable(error) from error
         delivery.add_done_callback(self._delivered)
@@ -164,7 +179,7 @@ class PlayProducer:
         return self._producer
 
 
-def _checked(check: Callable[[bytes], list[E] | Rejected], event: E) -> bytes:
+def _checked(check: Callable[[bytes], object], event: msgspec.Struct) -> bytes:
     """The event's bytes, if Segue would accept them: better here than as a dead letter."""
     raw = encode_event(event)
     found = check(raw)

@@ -25,18 +25,19 @@ def status_line(snapshot: Snapshot) -> str:
     ]
     trend = snapshot.trend
     if trend.awaited is not None and trend.in_s is None and trend.place is not None:
-        parts.append(f"{trend.awaited} trends, place {trend.place}")
+        parts.append(f"{snapshot.title(trend.awaited)} trends, place {trend.place}")
     return "  ".join(parts)
 
 
-def change_line(listener: ListenerView) -> str:
+def change_line(snapshot: Snapshot, listener: ListenerView) -> str:
     """What a listener played and what their lists became by it."""
-    played = listener.plays[0].track_id if listener.plays else "nothing"
-    upcoming, fresh = _entries(listener.next), _entries(listener.discover)
+    played = snapshot.title(listener.plays[0].track_id) if listener.plays else "nothing"
+    upcoming, fresh = (_entries(snapshot, shown) for shown in (listener.next, listener.discover))
     return f"      {listener.user_id} played {played} | next: {upcoming} | discover: {fresh}"
 
 
-def _entries(entries: Sequence[Entry]) -> str:
+def _entries(snapshot: Snapshot, entries: Sequence[Entry]) -> str:
     return ", ".join(
-        f"{entry.track_id} {entry_mark(entry).plain}".rstrip() for entry in entries[:_TRACKS]
+        f"{snapshot.title(entry.track_id)} {entry_mark(entry).plain}".rstrip()
+        for entry in entries[:_TRACKS]
     )

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Final
 
 from schemas.outputs import WORLD
@@ -30,6 +31,7 @@ class Plan:
     awaited: str | None = None
     """The track that is to trend, and when, in seconds from the beginning."""
     trend_at_s: float = 0.0
+    titles: Mapping[str, str] = field(default_factory=dict)
 
 
 class Observer:
@@ -79,6 +81,7 @@ class Observer:
             quality=quality_between(self.first, self.last),
             listener=await self._follower.read(),
             trend=await self._trend(now_s - self._start_s),
+            titles=self._plan.titles,
         )
 
     def latency(self) -> Latency:

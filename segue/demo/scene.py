@@ -53,10 +53,12 @@ class Scene:
         rate = "full speed" if self._rate_per_s is None else f"{self._rate_per_s:,.0f} a second"
         text = f"feeding {source.describe()}, at {rate}"
         console.print(text, highlight=False, markup=False)
-        plan = Plan(self._seconds, source.awaited, self._seconds * TREND_BEGINS_SHARE)
+        trend_at_s = self._seconds * TREND_BEGINS_SHARE
+        plan = Plan(self._seconds, source.awaited, trend_at_s, source.titles)
         ports = [worker.web_port for worker in endpoints.workers]
         reader = MetricsReader(ports, plays_agent=PLAYS_AGENT)
         async with ListReader(endpoints.redis_url) as lists, producer as started:
+            await source.publish(started)
             follower = Follower(lists, clock)
             sink = WatchedSink(started, follower)
             return await run_show(

@@ -119,7 +119,7 @@ async def _print_until(
             _say(console, status_line(snapshot))
             if snapshot.listener is not None and snapshot.listener.changes > changes:
                 changes = snapshot.listener.changes
-                _say(console, change_line(snapshot.listener))
+                _say(console, change_line(snapshot, snapshot.listener))
         await asyncio.wait([feed], timeout=REFRESH_S)
 
 

@@ -5,12 +5,20 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, Protocol
 
 from segue.clock import Clock
 from segue.config import Settings
-from segue.sim.feeder import Limit, LogFeeder, PlaySink, feed_simulated
+from segue.sim.feeder import (
+    Limit,
+    LogFeeder,
+    PlaySink,
+    TrackSink,
+    feed_simulated,
+    feed_tracks,
+)
 from segue.sim.logfile import BATCH_ROWS, PlayLog, open_log
 from segue.sim.logrows import BadRows
 from segue.sim.pacer import Pacer
@@ -30,6 +38,15 @@ class Source(Protocol):
     @property
     def awaited(self) -> str | None:
         """The track that is going to trend, if that is known."""
+        ...
+
+    @property
+    def titles(self) -> Mapping[str, str]:
+        """Titles and artists of tracks by id, where they are known."""
+        ...
+
+    async def publish(self, sink: TrackSink) -> None:
+        """Put the catalogue, if there is one. Raises Unavailable."""
         ...
 
     def describe(self) -> str:
@@ -54,6 +71,12 @@ class SimulatedSource:
         self._simulator = simulator
         self._description = description
         self.awaited: str | None = simulator.trending_track.track_id
+        tracks = simulator.catalogue.tracks
+        self.titles = {track.track_id: f"{track.title} · {track.artist}" for track in tracks}
+
+    async def publish(self, sink: TrackSink) -> None:
+        """Put what a service would say of the tracks."""
+        await feed_tracks(self._simulator.catalogue.entries(), sink)
 
     def describe(self) -> str:
         """How many people and tracks."""
@@ -81,11 +104,15 @@ class FileSource:
     """A log, from where the last demo left it; from its first row again once it is through."""
 
     awaited: str | None = None
+    titles: Mapping[str, str] = {}
 
     def __init__(self, log: PlayLog, position: PositionFile) -> None:
         self._log = log
         self._position = position
         self._bad = BadRows()
+
+    async def publish(self, sink: TrackSink) -> None:
+        """Nothing: a log has no catalogue; `segue tracks put` does it."""
 
     def describe(self) -> str:
         """The file, and which row comes first."""

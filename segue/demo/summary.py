@@ -34,7 +34,7 @@ def summary_table(outcome: Outcome) -> Table:
     trend = snapshot.trend
     if trend.awaited is not None:
         place = "not among the first" if trend.place is None else f"place {trend.place}"
-        table.add_row(f"trending: {trend.awaited}", place)
+        table.add_row(f"trending: {snapshot.title(trend.awaited)}", place)
     if snapshot.listener is not None:
         table.add_row("followed lists seen to change", f"{snapshot.listener.changes} times")
     return table

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import chain
 
 from rich.console import Group, RenderableType
 from rich.panel import Panel
@@ -58,6 +59,12 @@ class Snapshot:
     quality: Quality
     listener: ListenerView | None
     trend: TrendView
+    titles: Mapping[str, str] = field(default_factory=dict)
+    """Titles and artists by id; of other tracks the id is shown."""
+
+    def title(self, track_id: str) -> str:
+        """What a track is called in the view."""
+        return self.titles.get(track_id, track_id)
 
 
 def draw(snapshot: Snapshot) -> RenderableType:
@@ -65,8 +72,8 @@ def draw(snapshot: Snapshot) -> RenderableType:
     above = Table.grid(expand=True, padding=(0, 1))
     above.add_column(ratio=1)
     above.add_column(ratio=1)
-    above.add_row(_figures_panel(snapshot), _trend_panel(snapshot.trend))
-    return Group(_progress(snapshot), above, _listener_panel(snapshot.listener))
+    above.add_row(_figures_panel(snapshot), _trend_panel(snapshot))
+    return Group(_progress(snapshot), above, _listener_panel(snapshot))
 
 
 def milliseconds(value_ms: float | None) -> str:
@@ -118,7 +125,8 @@ def _figures_panel(snapshot: Snapshot) -> Panel:
     return Panel(grid, title="now", title_align="left")
 
 
-def _trend_panel(trend: TrendView) -> Panel:
+def _trend_panel(snapshot: Snapshot) -> Panel:
+    trend = snapshot.trend
     grid = Table.grid(expand=True, padding=(0, 1))
     grid.add_column(justify="right", style="dim", no_wrap=True)
     grid.add_column(ratio=1, no_wrap=True, overflow="ellipsis")
@@ -127,20 +135,21 @@ def _trend_panel(trend: TrendView) -> Panel:
         track, score = trend.tracks[place] if place < len(trend.tracks) else ("", None)
         style = "bold yellow" if track and track == trend.awaited else ""
         figure = "" if score is None else f"{score:.0f}"
-        grid.add_row(str(place + 1), Text(track, style=style), figure)
-    awaited = "" if trend.awaited is None else _awaited(trend)
+        grid.add_row(str(place + 1), Text(snapshot.title(track), style=style), figure)
+    awaited = "" if trend.awaited is None else _awaited(trend, snapshot.title(trend.awaited))
     grid.add_row("", Text(awaited, style="yellow"), "")
     return Panel(grid, title="trending in the world", title_align="left")
 
 
-def _awaited(trend: TrendView) -> str:
+def _awaited(trend: TrendView, title: str) -> str:
     if trend.in_s is not None:
-        return f"in {trend.in_s:.0f} s: {trend.awaited}"
+        return f"in {trend.in_s:.0f} s: {title}"
     place = "not yet there" if trend.place is None else f"place {trend.place}"
-    return f"{trend.awaited}: {place}"
+    return f"{title}: {place}"
 
 
-def _listener_panel(listener: ListenerView | None) -> Panel:
+def _listener_panel(snapshot: Snapshot) -> Panel:
+    listener = snapshot.listener
     if listener is None:
         return Panel(Text("waiting for somebody to play a few tracks"), title="one listener")
     grid = Table.grid(expand=True, padding=(0, 1))
@@ -150,18 +159,19 @@ def _listener_panel(listener: ListenerView | None) -> Panel:
         grid.add_column(ratio=1, no_wrap=True, overflow="ellipsis")
     grid.add_row("", "", Text("next", style="bold"), "", "", Text("discover", style="bold"))
     for place in range(SHOWN):
-        grid.add_row(*_cells(listener.next, place), *_cells(listener.discover, place))
+        cells = (_cells(snapshot, shown, place) for shown in (listener.next, listener.discover))
+        grid.add_row(*chain.from_iterable(cells))
     plays = Text("just played  ", no_wrap=True, overflow="ellipsis")
     for play in listener.plays[:PLAYS_SHOWN]:
         style = "strike" if play.end_reason == "skipped" else "bold"
-        plays.append(play.track_id, style=style)
+        plays.append(snapshot.title(play.track_id), style=style)
         plays.append("   ")
     title = Text(f"{listener.user_id} (followed lists changed {listener.changes} times)")
     return Panel(Group(plays, Text(), grid), title=title, title_align="left")
 
 
-def _cells(entries: Sequence[Entry], place: int) -> tuple[Text, Text, Text]:
+def _cells(snapshot: Snapshot, entries: Sequence[Entry], place: int) -> tuple[Text, Text, Text]:
     if place >= len(entries):
         return Text(str(place + 1)), Text(), Text()
     entry = entries[place]
-    return Text(str(place + 1)), entry_mark(entry), Text(entry.track_id)
+    return Text(str(place + 1)), entry_mark(entry), Text(snapshot.title(entry.track_id))

@@ -1,20 +1,23 @@
 """A made-up catalogue: clusters of taste, their artists, albums and tracks, and what follows what.
 
 The world that a recommender has to discover. A cluster is a taste; an artist belongs to one, an
-album to one artist. Each track has a few *followers*, which listeners like to hear after it. None
-of this is told to the recommender: it sees plays only.
+album to one artist. Each track has a few *followers*, which listeners like to hear after it. The
+recommender sees plays, and of a track what a service would say of it.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
+from zlib import crc32
 
 import numpy as np
 
+from schemas.tracks import CatalogueEntry, Credit
 from segue.errors import Misconfigured
-from segue.sim.words import ALBUM_FRAMES, ARTIST_FRAMES, FIRST, SECOND
+from segue.sim.words import ALBUM_FRAMES, ARTIST_FRAMES, FIRST, GENRES, LANGUAGES, SECOND
 
 __all__ = ["FOLLOWERS", "Catalogue", "Track", "build_catalogue"]
 
@@ -26,12 +29,13 @@ FOLLOWERS: Final = 4
 TRACKS_MIN: Final = 20
 DURATION_MS_MIN: Final = 95_000
 DURATION_MS_MAX: Final = 420_000
+YEARS: Final = (1990, 36)
 _ZIPF: Final = 0.9
 
 
 @dataclass(frozen=True, slots=True)
 class Track:
-    """One made-up track. `cluster` and `album` are hidden from the recommender."""
+    """One made-up track. `cluster` is hidden from the recommender."""
 
     track_id: str
     title: str
@@ -61,6 +65,21 @@ class Catalogue:
         members = self.clusters[cluster]
         position = bisect_right(self.popularity[cluster], share)
         return members[min(position, len(members) - 1)]
+
+    def entries(self) -> Iterator[CatalogueEntry]:
+        """What a service would say of the tracks. A taste shows as genre and language, no more."""
+        first, years = YEARS
+        for track in self.tracks:
+            yield CatalogueEntry(
+                track.track_id,
+                track.title,
+                (Credit(track.artist),),
+                track.album,
+                duration_ms=track.duration_ms,
+                released_on=str(first + crc32(track.album.encode()) % years),
+                genres=(GENRES[track.cluster % len(GENRES)],),
+                language=LANGUAGES[track.cluster % len(LANGUAGES)],
+            )
 
 
 def build_catalogue(rng: np.random.Generator, tracks: int) -> Catalogue:

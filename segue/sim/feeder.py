@@ -7,11 +7,12 @@ acknowledged by then stays counted.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
 from schemas.events import PlayEvent
+from schemas.tracks import CatalogueEntry
 from segue.clock import Clock
 from segue.errors import Unavailable
 from segue.sim.logfile import BATCH_ROWS, PlayLog
@@ -20,7 +21,7 @@ from segue.sim.pacer import CHUNK_MAX, Pacer
 from segue.sim.position import FeedPosition, PositionFile
 from segue.sim.simulator import Simulator
 
-__all__ = ["Limit", "LogFeeder", "PlaySink", "Report", "feed_simulated"]
+__all__ = ["Limit", "LogFeeder", "PlaySink", "Report", "TrackSink", "feed_simulated", "feed_tracks"]
 
 SAVE_INTERVAL_S: Final = 0.5
 STORE_TIMEOUT_S: Final = 20.0
@@ -54,6 +55,25 @@ class PlaySink(Protocol):
     async def flush(self) -> None:
         """Return once all plays are stored; raise Unavailable if one is not."""
         ...
+
+
+class TrackSink(Protocol):
+    """Where a catalogue goes: `segue.client.PlayProducer`, as far as feeding needs it."""
+
+    async def send_track(self, entry: CatalogueEntry) -> None:
+        """Buffer an entry; waits while the buffer is full."""
+        ...
+
+    async def flush(self) -> None:
+        """Return once all entries are stored; raise Unavailable if one is not."""
+        ...
+
+
+async def feed_tracks(entries: Iterable[CatalogueEntry], sink: TrackSink) -> None:
+    """Feed a catalogue. Raises Unavailable if Kafka does not take it."""
+    for entry in entries:
+        await sink.send_track(entry)
+    await sink.flush()
 
 
 async def feed_simulated(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["ALBUM_FRAMES", "ARTIST_FRAMES", "FIRST", "SECOND"]
+__all__ = ["ALBUM_FRAMES", "ARTIST_FRAMES", "FIRST", "GENRES", "LANGUAGES", "SECOND"]
 
 _FIRST: Final = """
 amber ashen autumn blank borrowed brass broken bright buried candle canvas chalk cinder clear
@@ -34,3 +34,9 @@ SECOND: Final = tuple(_SECOND.split())
 
 ARTIST_FRAMES: Final = ("{0} {1}", "The {0} {1}", "{1} of {0}", "{0} and the {1}", "DJ {0} {1}")
 ALBUM_FRAMES: Final = ("{0} {1}", "One {0} {1}", "{1} Songs", "The {0} {1} Tapes", "Under the {1}")
+
+GENRES: Final = (
+    *("ambient", "blues", "classical", "country", "dance", "folk", "funk", "hip hop", "house"),
+    *("indie", "jazz", "latin", "metal", "pop", "punk", "reggae", "rock", "soul", "techno"),
+)
+LANGUAGES: Final = ("en", "en", "pt-BR", "de", "en", "sv", "ja")

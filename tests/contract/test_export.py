@@ -52,6 +52,8 @@ def test_json_schema_is_valid_and_every_field_is_described(name: str) -> None:
         ("PlayEvent", "v1/PlayEvent.full.json"),
         ("PlayEvent", "v1/PlayEvent.newer.json"),
         ("Feedback", "v1/Feedback.block.json"),
+        ("CatalogueEntry", "v1/CatalogueEntry.minimal.json"),
+        ("CatalogueEntry", "v1/CatalogueEntry.full.json"),
         ("RecommendationList", "v1/RecommendationList.json"),
         ("RecommendationList", "v2/RecommendationList.json"),
         ("SimilarTracks", "v1/SimilarTracks.json"),

@@ -35,6 +35,7 @@ from schemas.outputs import (
     encode_similar,
     encode_trending,
 )
+from schemas.tracks import CatalogueEntry, Credit, EntryDecoder
 
 GOLDEN = Path(__file__).parents[2] / "schemas" / "golden"
 VERSION = "1795383600000-0000000000001234"
@@ -115,6 +116,20 @@ TRENDING = TrendingTracks(
     track_ids=["track-1", "track-3"],
     scores=[12.5, 3.0],
 )
+TRACK = CatalogueEntry(track_id="track-1", title="Ágætis byrjun")
+FULL_TRACK = CatalogueEntry(
+    track_id="トラック/42",
+    title='Ágætis "byrjun"',
+    artists=(Credit("Sigur Rós"), Credit("Ann", "featured"), Credit("Bo", "composer")),
+    album="Ágætis byrjun",
+    work_id="work-7",
+    isrc="ISRC11900042",
+    duration_ms=479_000,
+    released_on="1999-06-12",
+    genres=("post-rock", "ambient"),
+    language="is",
+    aliases=("A good beginning",),
+)
 TOPIC = TopicRecord(topic="segue.plays.v1", partitions=4, created_at_ms=1_795_383_600_000)
 
 # version and name of the file -> its bytes as today's code writes them
@@ -123,6 +138,8 @@ WRITERS: dict[str, Callable[[], bytes]] = {
     "v1/PlayEvent.full.json": lambda: encode_event(FULL),
     "v1/PlayEvent.array.json": lambda: msgspec.json.encode([MINIMAL, FULL]),
     "v1/Feedback.block.json": lambda: encode_event(BLOCK),
+    "v1/CatalogueEntry.minimal.json": lambda: encode_event(TRACK),
+    "v1/CatalogueEntry.full.json": lambda: encode_event(FULL_TRACK),
     "v2/RecommendationList.json": lambda: encode_list(
         VERSION,
         LIST.user_id,
@@ -232,6 +249,12 @@ def test_golden_plays_are_read(name: str, events: list[PlayEvent]) -> None:
 
 def test_golden_feedback_is_read() -> None:
     assert EventDecoder(Feedback).decode(golden("v1/Feedback.block.json")) == [BLOCK]
+
+
+def test_golden_entries_are_read() -> None:
+    for name, entry in (("minimal", TRACK), ("full", FULL_TRACK)):
+        raw = golden(f"v1/CatalogueEntry.{name}.json")
+        assert EntryDecoder().decode(entry.track_id.encode(), raw) == entry
 
 
 def test_golden_outputs_are_read() -> None:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from schemas.events import PlayEvent
+from schemas.tracks import CatalogueEntry, main_artist
 from segue.clock import SystemClock
 from segue.config import Settings, load_settings
 from segue.demo.source import file_source, simulated_source
@@ -16,6 +17,10 @@ class Taken:
 
     def __init__(self) -> None:
         self.plays: list[PlayEvent] = []
+        self.entries: list[CatalogueEntry] = []
+
+    async def send_track(self, entry: CatalogueEntry) -> None:
+        self.entries.append(entry)
 
     async def send_many(self, plays: Sequence[PlayEvent]) -> None:
         self.plays += plays
@@ -36,6 +41,17 @@ async def test_simulated_plays_are_of_now_and_end_with_the_time() -> None:
     assert all(abs(p.started_at_ms + p.played_ms - clock.now_ms()) < 5_000 for p in sink.plays)
     assert source.awaited in {play.track_id for play in sink.plays}
     assert source.complaints() == []
+
+
+async def test_what_is_played_is_in_the_catalogue_and_has_a_title() -> None:
+    clock, sink = SystemClock(), Taken()
+    source = simulated_source((1, 20, 40), rate=200.0, seconds=0.5, clock=clock)
+    await source.publish(sink)
+    await source.feed(sink, 200.0, seconds=0.2, clock=clock)
+    titles = {entry.track_id: f"{entry.title} · {main_artist(entry)}" for entry in sink.entries}
+    assert source.titles == titles
+    assert {play.track_id for play in sink.plays} <= {*titles}
+    assert {f"{play.title} · {play.artist}" for play in sink.plays} <= {*titles.values()}
 
 
 async def test_a_log_is_taken_up_again_and_begins_anew_at_its_end(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 
 import pytest
 from rich.console import Console, RenderableType
@@ -135,11 +136,23 @@ def test_plain_lines_say_the_same() -> None:
         " 12 s  6,150 plays sent  499/s  play to Redis p50 4.2 ms  p99 17.8 ms  lag 3  "
         "hit rate 31.4 % (popular 2.1 %)  track:t trends, place 1"
     )
-    assert change_line(FOLLOWED) == (
+    assert change_line(snapshot_of(), FOLLOWED) == (
         "      listener:000042 played track:just-now-003 | "
         "next: track:up-005 ▲2, track:fresh-006 new | "
         "discover: track:down-007 ▼3, track:same-008"
     )
+
+
+def test_titles_stand_for_ids_where_they_are_known() -> None:
+    trend = TrendView((("track:next-002", 9.0),), "track:next-002")
+    known = {"track:up-005": "Paper Rain · Ann", "track:next-002": "Tide · [b]Bo"}
+    snapshot = replace(snapshot_of(FOLLOWED, trend), titles=known)
+    drawn, lines = shown(draw(snapshot)), status_line(snapshot) + change_line(snapshot, FOLLOWED)
+    for text in (drawn, lines):
+        assert "Paper Rain · Ann" in text
+        assert "Tide · [b]Bo" in text
+        assert "track:up-005" not in text
+        assert "track:fresh-006" in text
 
 
 def test_moves_compare_places_in_both_whole_lists() -> None:

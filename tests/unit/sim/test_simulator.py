@@ -9,6 +9,7 @@ import pytest
 
 from schemas.codec import EventDecoder, encode_event
 from schemas.events import PlayEvent
+from schemas.tracks import EntryDecoder, main_artist
 from segue.errors import Misconfigured
 from segue.sim.listeners import GAP_MIN_MS, MARKETS
 from segue.sim.simulator import TREND_SHARE, Simulator
@@ -140,6 +141,20 @@ def test_names_look_made_up_and_ids_are_unique() -> None:
     tracks = Simulator(1).catalogue.tracks
     assert len({track.track_id for track in tracks}) == len(tracks) == 3_000
     assert all(track.track_id.isascii() and " " not in track.track_id for track in tracks)
+
+
+def test_the_catalogue_says_of_each_track_what_a_service_would() -> None:
+    catalogue = Simulator(1, tracks=200).catalogue
+    entries = {entry.track_id: entry for entry in catalogue.entries()}
+    assert [*entries] == [track.track_id for track in catalogue.tracks]
+    decode = EntryDecoder().decode
+    for track in catalogue.tracks:
+        entry = entries[track.track_id]
+        assert decode(track.track_id.encode(), encode_event(entry)) == entry
+        assert (entry.title, main_artist(entry), entry.album) == (
+            track.title, track.artist, track.album,
+        )  # fmt: skip
+    assert len({entry.genres for entry in entries.values()}) == len(catalogue.clusters)
 
 
 def test_fifty_thousand_plays_take_less_than_a_second_of_cpu() -> None:
