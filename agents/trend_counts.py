@@ -1,18 +1,21 @@
 """Stage C: trends. Adds the plays of each market, decayed by age, and publishes what leads."""
 
 from collections.abc import AsyncIterator, Iterable
+from threading import Thread
 from typing import get_args
 
 from agents.deps import Deps
 from agents.frames import apply_frames
 from agents.verifying import Verifier
 from agents.versions import Versions
+from models.recommend.shifts import load_detector
 from models.recommend.trends import TrendState
 from models.recommend.vocabulary import Vocabulary
 from schemas.frames import decode_trend_counts
 from schemas.outputs import TrendWindow, encode_trending
 from schemas.rediskeys import trend_key
 from schemas.registry import TREND_COUNTS, TRENDS_CHANGELOG
+from segue.telemetry import metrics
 from streams.app import SegueApp
 from streams.sinks.redis import Values, Write
 from streams.stage import Output
@@ -54,6 +57,7 @@ class TrendsStage:
         """Write the trends that changed; see whether Redis holds the others."""
         if not complete:
             await self._verifier.verify_if_due(task)
+        metrics.TREND_SHIFTS.inc(task.state.drain_shifts())
         markets = task.state.drain_dirty_markets()
         if markets:
             await self._deps.sink.write(Write(task, await self._values(task, markets)))
@@ -73,7 +77,8 @@ class TrendsStage:
                     market,
                     window=window,
                     at_ms=at_ms,
-                    columns=task.state.trending(market, window, TRENDING_MAX),
+                    shifted_at_ms=task.state.shifted_at_ms(market),
+                    columns=task.state.moving(market, window, TRENDING_MAX),
                 ),
             )
             for market in markets
@@ -85,6 +90,8 @@ class TrendsStage:
 def register(app: SegueApp, deps: Deps, vocabulary: Vocabulary) -> None:
     """Register the agent `trend-counts`. Exactly once by the task's transaction."""
     settings = deps.settings
+    # Nobody waits for it: River takes seconds to import, and its first use is minutes away.
+    Thread(target=load_detector, name="import-river", daemon=True).start()
     stage = TrendsStage(vocabulary, deps)
     trends = TaskGroup(stage, app=app, settings=settings)
     app.groups.append(trends)

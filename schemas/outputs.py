@@ -21,6 +21,7 @@ __all__ = [
     "VERSION_START",
     "VERSION_WIDTH",
     "WORLD",
+    "Direction",
     "ListKind",
     "RecommendationList",
     "Scores",
@@ -47,7 +48,8 @@ WORLD: Final = "world"
 """The market that counts every play."""
 
 ListKind = Literal["next", "discover"]
-TrendWindow = Literal["hour", "day"]
+TrendWindow = Literal["hour", "day", "week"]
+Direction = Literal["rising", "steady", "falling", "new"]
 Source = Literal["together", "lately", "after", "artist", "again", "often", "loop", "popular"]
 """What speaks for a track in a list; `models.recommend.kernels.candidates` says how each counts."""
 SOURCES: Final[tuple[Source, ...]] = get_args(Source)
@@ -110,7 +112,10 @@ class SimilarTracks(Struct, frozen=True, gc=False):
 
 
 class TrendingTracks(Struct, frozen=True, gc=False):
-    """What is played most in a market now, decayed by age. Columns of equal length."""
+    """What is played most in a market now, decayed by age, and how it moves.
+
+    Columns of equal length; those of movement are empty in what an older worker wrote.
+    """
 
     version: Version
     market: Annotated[str, Meta(description="The market, or `world`.")]
@@ -118,6 +123,27 @@ class TrendingTracks(Struct, frozen=True, gc=False):
     at_ms: Annotated[int, Meta(description="When it was computed, ms since 1970 UTC.")]
     track_ids: Annotated[list[str], Meta(description="The tracks, most played first.")]
     scores: Annotated[list[float], Meta(description="Decayed plays.")]
+    accelerations: Annotated[
+        list[float],
+        Meta(
+            description="log2 of plays against those foretold by the track's share of a longer "
+            "window: 0 steady, about 1 if its share doubled, -1 if it halved."
+        ),
+    ] = field(default_factory=list)
+    directions: Annotated[
+        list[str],
+        Meta(
+            description="`rising`, `steady`, `falling`, or `new`: rising, and most of what was "
+            "ever played of it was played lately."
+        ),
+    ] = field(default_factory=list)
+    shifted_at_ms: Annotated[
+        int | None,
+        Meta(
+            description="When plays were last seen to turn away from what leads in the market, "
+            "ms since 1970 UTC."
+        ),
+    ] = None
 
 
 def format_version(epoch_ms: int, offset: int) -> str:
@@ -196,10 +222,14 @@ def encode_trending(
     *,
     window: TrendWindow,
     at_ms: int,
-    columns: tuple[Sequence[str], Scores],
+    shifted_at_ms: int | None = None,
+    columns: tuple[Sequence[str], Scores, Scores, Sequence[str]],
 ) -> bytes:
-    """JSON of TrendingTracks; `columns` are track_ids and scores (finite)."""
-    track_ids, scores = columns
+    """JSON of TrendingTracks; `columns` are track_ids, scores, accelerations and directions.
+
+    Scores and accelerations are finite.
+    """
+    track_ids, scores, accelerations, directions = columns
     return orjson.dumps(
         {
             "version": version,
@@ -208,6 +238,9 @@ def encode_trending(
             "at_ms": at_ms,
             "track_ids": track_ids,
             "scores": scores,
+            "accelerations": accelerations,
+            "directions": directions,
+            "shifted_at_ms": shifted_at_ms,
         },
         option=_OPTIONS,
     )

@@ -36,7 +36,7 @@ KINDS: Final[dict[str, str]] = {
     "discover:{user_id}": "RecommendationList: only what the listener has not heard lately.",
     "similar:{track_id}": "SimilarTracks: what is played together with the track.",
     "artist:{name}": "SimilarTracks: an artist's tracks; the name folded as documented.",
-    "trend:{market}:{window}": "TrendingTracks: window `hour` or `day`; market `world` is all.",
+    "trend:{market}:{window}": "TrendingTracks: `hour`, `day` or `week`; market `world` is all.",
     "newest:{stage}:{partition}": "The newest version written; older ones are refused.",
     "epoch:{stage}:{partition}": "`complete` once all of a partition is written; for workers.",
     "paused:{topic}:{partition}": "Why a partition is paused by bad messages; for operators.",
@@ -70,7 +70,7 @@ def artist_key(name: str) -> str:
 
 
 def trend_key(market: str, window: str) -> str:
-    """Key of a market's trending tracks; `window` is `hour` or `day`."""
+    """Key of a market's trending tracks; `window` is `hour`, `day` or `week`."""
     return f"segue:v1:trend:{market}:{window}"
 
 

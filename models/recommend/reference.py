@@ -17,7 +17,7 @@ from models.recommend.listeners import artist_key
 from models.recommend.plays import hash40, hash64, is_early
 from models.recommend.vocabulary import hash16, hash32
 from schemas.events import Feedback, PlayEvent
-from schemas.outputs import WORLD
+from schemas.outputs import WORLD, Direction
 
 __all__ = ["ReferenceListeners", "ReferenceRows", "ReferenceTrend"]
 
@@ -230,10 +230,41 @@ class ReferenceTrend:
 
     def __init__(self) -> None:
         self.counts: Counter[tuple[str, int]] = Counter()
+        self.newest = -1
+        self.leaders: set[str] = set()
+        self.plays = self.led = 0
+        self.shares: list[float] = []
+        """What the detector is given: the part of leaders in the plays of a bucket."""
 
-    def add(self, track: str, minute: int, count: int) -> None:
-        """Count plays of a minute."""
-        self.counts[track, minute] += count
+    def learn(self, frame: Iterable[tuple[str, int, int]]) -> None:
+        """Count the plays of a frame: track, minute, count."""
+        entries = [*frame]
+        minute = max(minute for _, minute, _ in entries)
+        if minute > self.newest:
+            self._end_minute(minute)
+        self.newest = max(self.newest, minute)
+        for track, played, count in entries:
+            self.counts[track, played] += count
+            self.plays += count
+            self.led += count if track in self.leaders else 0
+
+    def _end_minute(self, minute: int) -> None:
+        if not self.leaders:
+            self.plays = self.led = 0
+        elif self.plays >= 100:
+            self.shares.append(self.led / self.plays)
+            self.plays = self.led = 0
+        if minute // 60 != self.newest // 60:
+            self.leaders = self._leaders() if self.counts else set()
+
+    def _leaders(self) -> set[str]:
+        scores = self.scores(480)
+        reached, half = 0.0, sum(scores.values()) / 2
+        for score in sorted(scores.values(), reverse=True):
+            reached += score
+            if reached >= half:
+                return {track for track, own in scores.items() if own >= score}
+        return set()
 
     def scores(self, half_life: int) -> dict[str, float]:
         """Plays decayed to the newest minute."""
@@ -243,3 +274,21 @@ class ReferenceTrend:
             decayed = count * math.exp2((minute - newest) / half_life)
             scores[track] = scores.get(track, 0.0) + decayed
         return scores
+
+    def moves(self, half_life: int, longer: int) -> dict[str, tuple[float, Direction]]:
+        """Each track's acceleration to three decimals, and where it goes."""
+        now, before = self.scores(half_life), self.scores(longer)
+        total_now, total_before = sum(now.values()), sum(before.values())
+        aged = 2 * total_before < self.counts.total()
+        moves: dict[str, tuple[float, Direction]] = {}
+        for track in now:
+            expected = before[track] * total_now / total_before
+            rate = round(math.log2((now[track] + 10) / (expected + 10)), 3)
+            plays = sum(count for (name, _), count in self.counts.items() if name == track)
+            direction: Direction = "steady"
+            if rate >= 0.5:
+                direction = "new" if aged and before[track] >= 0.75 * plays else "rising"
+            elif rate <= -0.5:
+                direction = "falling"
+            moves[track] = rate, direction
+        return moves

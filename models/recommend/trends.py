@@ -2,10 +2,14 @@
 
 Records in the changelog are one per market (its newest minute) and one per track of a market:
 
-    market                     format version u8, newest minute i64
-    market, newline, track     format version u8, plays i64, hour and day score f64, landmark i64
+    market                     format version u8, minutes newest and shifted i64, plays i64,
+                               plays in the bucket, of them of leaders i64, four scores f64,
+                               then a share u16 for each value of the detector
+    market, newline, track     format version u8, plays i64, four scores f64, landmark i64,
+                               leading u8
 
-A market's record comes before its tracks'. All numbers are little-endian.
+A market's record comes before its tracks'. All numbers are little-endian, scores those of hour,
+day, week and four weeks.
 """
 
 from __future__ import annotations
@@ -13,30 +17,41 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 from itertools import chain
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.recommend.changing import Records
-from models.recommend.market_trend import MarketTrend, TrackTrend, TrendColumns
+from models.recommend.market_trend import MarketRecord, MarketTrend, TrackTrend, TrendColumns
+from models.recommend.moving import directions
 from models.recommend.vocabulary import Vocabulary
 from schemas.frames import TrendCountsFrame
-from schemas.outputs import TrendWindow
+from schemas.outputs import Direction, TrendWindow
 
-__all__ = ["TrendState"]
+__all__ = ["MovingTracks", "TrendState"]
 
-_VERSION: Final = 1
+_VERSION: Final = 2
+_UNKNOWN: Final = "not a trends record of a version that this code reads"
 _SLICE_RECORDS: Final = 200  # they are small
-_MARKET: Final = struct.Struct("<Bq")
-_TRACK: Final = struct.Struct("<Bqddq")
+_MARKET: Final = struct.Struct("<B5q4d")
+_TRACK: Final = struct.Struct("<Bq4dqB")
+
+
+class MovingTracks(NamedTuple):
+    """What leads in a market: columns of equal length, as `encode_trending` takes them."""
+
+    track_ids: list[str]
+    scores: NDArray[np.float64]
+    accelerations: NDArray[np.float64]
+    directions: list[Direction]
 
 
 class TrendState:
     """The markets of one partition. A `KeyedState` whose keys are markets and their tracks.
 
     At most `markets_max` markets (the one used longest ago is evicted) of `tracks_per_market_max`
-    tracks each (`MarketTrend` says which are evicted); 45 bytes a track.
+    tracks each (`MarketTrend` says which are evicted); about 60 bytes a track.
     """
 
     def __init__(
@@ -50,6 +65,7 @@ class TrendState:
             raise ValueError("markets_max and tracks_per_market_max are at least 1")
         self.vocabulary = vocabulary
         self.evictions = 0
+        self._shifts = 0
         self._markets_max = markets_max
         self._tracks_max = tracks_per_market_max
         self._markets: dict[str, MarketTrend] = {}  # used longest ago first
@@ -75,6 +91,7 @@ class TrendState:
         self.vocabulary.sweep_if_due()
         ids = self.vocabulary.intern(columns.names)
         market = self._use(columns.market)
+        shifted = market.shifted
         evicted = market.learn(
             (
                 ids[columns.track],
@@ -83,6 +100,7 @@ class TrendState:
             ),
             self.vocabulary.hash32,
         )
+        self._shifts += market.shifted > shifted
         self._note_evicted(columns.market, evicted)
         self._changed.pop(columns.market, None)  # the order is that of last use
         self._changed[columns.market] = None
@@ -95,9 +113,23 @@ class TrendState:
         found = self._markets.get(market)
         if found is None:
             return [], np.zeros(0)
-        ids, scores = found.top(window, k, self.vocabulary.hash32)
+        slots, scores = found.top(window, k, self.vocabulary.hash32)
         names = self.vocabulary.names
-        return [names[track] for track in ids.tolist()], scores
+        return [names[track] for track in found.ids[slots].tolist()], scores
+
+    def moving(self, market: str, window: TrendWindow, k: int) -> MovingTracks:
+        """The same, and how each track moves. Raises KeyError if the market is not held."""
+        found = self._markets[market]
+        slots, scores = found.top(window, k, self.vocabulary.hash32)
+        rates, recent = found.accelerations(window, slots)
+        names = self.vocabulary.names
+        track_ids = [names[track] for track in found.ids[slots].tolist()]
+        return MovingTracks(track_ids, scores, rates, directions(rates, recent))
+
+    def shifted_at_ms(self, market: str) -> int | None:
+        """When the market's listening was last seen to change, by the time of plays."""
+        found = self._markets.get(market)
+        return None if found is None or found.shifted < 0 else found.shifted * 60_000
 
     def plays(self, market: str, track_id: str) -> int:
         """How often a track was played in a market, as far as it was never evicted there."""
@@ -112,6 +144,11 @@ class TrendState:
         markets = [*self._unpublished]
         self._unpublished = {}
         return markets
+
+    def drain_shifts(self) -> int:
+        """How often a market's listening was seen to change since the last call."""
+        shifts, self._shifts = self._shifts, 0
+        return shifts
 
     def mark_all_published_dirty(self) -> None:
         """Publish every market again: what was published is lost."""
@@ -132,7 +169,7 @@ class TrendState:
         changed = [(name, self._markets[name]) for name in self._changed]
         self._changed = {}
         self._saving = [market.take_changed() for _, market in changed]
-        heads = [(name.encode(), _MARKET.pack(_VERSION, market.newest)) for name, market in changed]
+        heads = [(name.encode(), _market_bytes(market.record)) for name, market in changed]
         return chain([gone], self._encoded(heads, self._saving))
 
     def _encoded(
@@ -144,7 +181,7 @@ class TrendState:
             prefix = head[0] + b"\n"
             for start in range(0, len(tracks.ids), _SLICE_RECORDS):
                 yield [
-                    (prefix + names[track].encode(), _TRACK.pack(_VERSION, *trend))
+                    (prefix + names[track].encode(), _track_bytes(trend))
                     for track, trend in tracks.part(start, start + _SLICE_RECORDS)
                 ]
         self._saving = []
@@ -155,17 +192,15 @@ class TrendState:
         if value is None:
             self._forget(market_name, track_id)
             return
-        form = _TRACK if newline else _MARKET
-        if len(value) != form.size or value[0] != _VERSION:
-            raise ValueError("not a trends record of a version that this code reads")
         self.vocabulary.sweep_if_due()
-        _, *numbers = form.unpack(value)
         if not newline:
-            self._use(market_name).move_to(*numbers)
+            record = _market_record(value)
+            self._use(market_name).load_record(record)
             return
+        trend = _track_trend(value)
         track = self.vocabulary.id(track_id)
         market = self._markets.get(market_name) or self._use(market_name)
-        evicted = market.load(track, TrackTrend(*numbers), self.vocabulary.hash32)
+        evicted = market.load(track, trend, self.vocabulary.hash32)
         self._note_evicted(market_name, evicted)
 
     def used_ids(self) -> list[NDArray[np.int32]]:
@@ -212,3 +247,27 @@ class TrendState:
         if market is None or not newline:
             return market is not None
         return bool((market.ids == self.vocabulary.find(track_id)).any())
+
+
+def _market_bytes(record: MarketRecord) -> bytes:
+    newest, shifted, plays, bucket, scores, shares = record
+    return _MARKET.pack(_VERSION, newest, shifted, plays, *bucket, *scores) + shares
+
+
+def _market_record(raw: bytes) -> MarketRecord:
+    if len(raw) < _MARKET.size or (len(raw) - _MARKET.size) % 2 or raw[0] != _VERSION:
+        raise ValueError(_UNKNOWN)
+    _, newest, shifted, plays, tested, leading, *scores = _MARKET.unpack_from(raw)
+    shares = raw[_MARKET.size :]
+    return MarketRecord(newest, shifted, plays, (tested, leading), tuple(scores), shares)
+
+
+def _track_bytes(trend: TrackTrend) -> bytes:
+    return _TRACK.pack(_VERSION, trend.plays, *trend.scores, trend.landmark, trend.leading)
+
+
+def _track_trend(raw: bytes) -> TrackTrend:
+    if len(raw) != _TRACK.size or raw[0] != _VERSION:
+        raise ValueError(_UNKNOWN)
+    _, plays, *scores, landmark, leading = _TRACK.unpack(raw)
+    return TrackTrend(plays, tuple(scores), landmark, bool(leading))

@@ -42,7 +42,7 @@ def warm() -> None:
         rows.put_columns(name, columns, 0.0)
     for source in (rows, neighbours):
         recommender = Recommender(vocabulary, source)
-        names, scores = trends.trending(WORLD, "day", 2)
+        names, scores, _, _ = trends.moving(WORLD, "day", 2)
         recommender.set_trending(WORLD, names, scores.tolist())
         recommender.recommend(listeners, learned.touched)
     for state in (listeners, neighbours, trends):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import TypeVar, get_args
 
 import click
 import msgspec
@@ -59,7 +59,7 @@ def similar(track: str, *, as_json: bool) -> None:
 @click.option("--market", default=WORLD, show_default=True, help="A market, or all of them.")
 @click.option(
     "--window",
-    type=click.Choice(["hour", "day"]),
+    type=click.Choice(get_args(TrendWindow)),
     default="hour",
     show_default=True,
     help="How fast a play is forgotten.",

@@ -12,6 +12,7 @@ from schemas.events import Feedback, PlayEvent
 from schemas.outputs import RecommendationList, SimilarTracks, TrendingTracks
 from schemas.tracks import CatalogueEntry, Credit
 from segue.client.lists import ListReader
+from segue.client.movement import movement
 from segue.client.producer import PlayProducer
 from segue.client.reasons import reason
 
@@ -25,5 +26,6 @@ __all__ = [
     "RecommendationList",
     "SimilarTracks",
     "TrendingTracks",
+    "movement",
     "reason",
 ]

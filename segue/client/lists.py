@@ -67,7 +67,7 @@ class ListReader:
     async def trends(
         self, market: str = WORLD, *, window: TrendWindow = "hour"
     ) -> TrendingTracks | None:
-        """What is played most in a market now."""
+        """What is played most in a market now, and how it moves (`movement` says it in short)."""
         raw = await self._get(trend_key(market, window))
         return None if raw is None else decode_trending(raw)
 

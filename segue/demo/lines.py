@@ -25,7 +25,10 @@ def status_line(snapshot: Snapshot) -> str:
     ]
     trend = snapshot.trend
     if trend.awaited is not None and trend.in_s is None and trend.place is not None:
-        parts.append(f"{snapshot.title(trend.awaited)} trends, place {trend.place}")
+        moves = trend.tracks[trend.place - 1].movement
+        parts.append(
+            f"{snapshot.title(trend.awaited)} trends, place {trend.place} {moves}".rstrip()
+        )
     return "  ".join(parts)
 
 

@@ -7,13 +7,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from schemas.outputs import WORLD
+from schemas.outputs import WORLD, TrendingTracks
+from segue.client.movement import movement
 from segue.clock import Clock
 from segue.demo.follow import Follower, Lists
 from segue.demo.scrape import Latency, MetricsReader, Sample
-from segue.demo.view import Quality, Snapshot, TrendView
+from segue.demo.view import Quality, Snapshot, Trending, TrendView
 
-__all__ = ["Observer", "Plan", "quality_between"]
+__all__ = ["Observer", "Plan", "quality_between", "trending_tracks"]
 
 SCRAPE_INTERVAL_S: Final = 1.0
 WINDOW_SAMPLES: Final = 6
@@ -98,13 +99,23 @@ class Observer:
 
     async def _trend(self, elapsed_s: float) -> TrendView:
         found = await self._lists.trends(WORLD, window="hour")
-        rows = [] if found is None else zip(found.track_ids, found.scores, strict=True)
         left_s = self._plan.trend_at_s - elapsed_s
         return TrendView(
-            tuple(list(rows)[:TRENDS_SHOWN]),
+            () if found is None else trending_tracks(found, TRENDS_SHOWN),
             self._plan.awaited,
             left_s if left_s > 0 else None,
         )
+
+
+def trending_tracks(found: TrendingTracks, count: int) -> tuple[Trending, ...]:
+    """The first `count` tracks, with their movements; those of older workers have none."""
+    directions = found.directions or [""] * len(found.track_ids)
+    return tuple(
+        Trending(track, score, direction, movement(found, i))
+        for i, (track, score, direction) in enumerate(
+            zip(found.track_ids[:count], found.scores, directions, strict=False)
+        )
+    )
 
 
 def quality_between(earlier: Sample, later: Sample) -> Quality:

@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from schemas.outputs import RecommendationList, SimilarTracks, TrendingTracks
+from segue.client.movement import movement
 from segue.client.reasons import reason
 
 __all__ = ["recommendation_table", "similar_table", "trend_table"]
@@ -22,7 +23,7 @@ WEIGHT_UNIT: Final = 2520
 def recommendation_table(found: RecommendationList) -> RenderableType:
     """A listener's `next` or `discover` list, best first."""
     reasons = [reason(found, i) for i in range(len(found.track_ids))]
-    table = _table(found.track_ids, found.scores, reasons)
+    table = _table(found.track_ids, found.scores, ("because", reasons))
     return _titled(f"{found.kind} for {found.user_id}", table, found.at_ms, found.version)
 
 
@@ -35,7 +36,8 @@ def similar_table(found: SimilarTracks) -> RenderableType:
 
 def trend_table(found: TrendingTracks) -> RenderableType:
     """A market's trending tracks, most played first."""
-    table = _table(found.track_ids, found.scores)
+    moves = [movement(found, i) for i in range(len(found.track_ids))]
+    table = _table(found.track_ids, found.scores, ("moves", moves))
     title = f"trending in {found.market}, by the {found.window}"
     return _titled(title, table, found.at_ms, found.version)
 
@@ -47,16 +49,19 @@ def _titled(title: str, table: Table, at_ms: int, version: str) -> RenderableTyp
 
 
 def _table(
-    track_ids: Sequence[str], scores: Sequence[float], reasons: Sequence[str] | None = None
+    track_ids: Sequence[str],
+    scores: Sequence[float],
+    more: tuple[str, Sequence[str]] | None = None,
 ) -> Table:
+    """`more` is one more column: its name and what is in it."""
     table = Table()
     table.add_column("#", justify="right", style="dim")
     table.add_column("track", overflow="fold")
     table.add_column("score", justify="right")
-    if reasons is not None:
-        table.add_column("because", overflow="fold")
+    if more is not None:
+        table.add_column(more[0], overflow="fold")
     for place, (track_id, score) in enumerate(zip(track_ids, scores, strict=True), start=1):
-        why = () if reasons is None else (Text(reasons[place - 1]),)
+        last = () if more is None else (Text(more[1][place - 1]),)
         # Ids hold any characters, so they go in as Text: rich would read brackets as markup.
-        table.add_row(str(place), Text(track_id), f"{score:,.4g}", *why)
+        table.add_row(str(place), Text(track_id), f"{score:,.4g}", *last)
     return table

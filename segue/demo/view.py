@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
+from typing import Final, NamedTuple
 
 from rich.console import Group, RenderableType
 from rich.panel import Panel
@@ -15,10 +16,20 @@ from rich.text import Text
 from segue.demo.follow import SHOWN, Entry, ListenerView
 from segue.demo.scrape import Latency
 
-__all__ = ["Quality", "Snapshot", "TrendView", "draw", "entry_mark", "milliseconds", "percent"]
+__all__ = [
+    "Quality",
+    "Snapshot",
+    "TrendView",
+    "Trending",
+    "draw",
+    "entry_mark",
+    "milliseconds",
+    "percent",
+]
 
 PLAYS_SHOWN = 3
 TRENDS_SHOWN = 6
+_MOVING_STYLES: Final = {"rising": "green", "new": "bold green", "falling": "red"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +41,23 @@ class Quality:
     trials: int
 
 
+class Trending(NamedTuple):
+    """A track that trends: decayed plays, its direction, and `segue.client.movement` of it."""
+
+    track_id: str
+    score: float
+    direction: str = ""
+    movement: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class TrendView:
-    """The world's trending tracks, and the one of the simulator that is to trend, if any."""
+    """The world's trending tracks, and the one of the simulator that is to trend, if any.
 
-    tracks: tuple[tuple[str, float], ...]
+    Each track has its score, its direction and how it moves in words.
+    """
+
+    tracks: tuple[Trending, ...]
     awaited: str | None = None
     in_s: float | None = None
     """Seconds until it begins to trend; None once it does."""
@@ -42,7 +65,7 @@ class TrendView:
     @property
     def place(self) -> int | None:
         """The place of the awaited track among those trending, from 1."""
-        names = [track for track, _ in self.tracks]
+        names = [track.track_id for track in self.tracks]
         return names.index(self.awaited) + 1 if self.awaited in names else None
 
 
@@ -131,21 +154,31 @@ def _trend_panel(snapshot: Snapshot) -> Panel:
     grid.add_column(justify="right", style="dim", no_wrap=True)
     grid.add_column(ratio=1, no_wrap=True, overflow="ellipsis")
     grid.add_column(justify="right", no_wrap=True)
+    grid.add_column(no_wrap=True)
     for place in range(TRENDS_SHOWN):
-        track, score = trend.tracks[place] if place < len(trend.tracks) else ("", None)
-        style = "bold yellow" if track and track == trend.awaited else ""
-        figure = "" if score is None else f"{score:.0f}"
-        grid.add_row(str(place + 1), Text(snapshot.title(track), style=style), figure)
+        cells = _trending_cells(snapshot, place) if place < len(trend.tracks) else ()
+        grid.add_row(str(place + 1), *cells)
     awaited = "" if trend.awaited is None else _awaited(trend, snapshot.title(trend.awaited))
-    grid.add_row("", Text(awaited, style="yellow"), "")
+    grid.add_row("", Text(awaited, style="yellow"), "", "")
     return Panel(grid, title="trending in the world", title_align="left")
+
+
+def _trending_cells(snapshot: Snapshot, place: int) -> tuple[Text, Text, Text]:
+    track = snapshot.trend.tracks[place]
+    style = "bold yellow" if track.track_id == snapshot.trend.awaited else ""
+    return (
+        Text(snapshot.title(track.track_id), style=style),
+        Text(f"{track.score:.0f}"),
+        Text(track.movement, style=_MOVING_STYLES.get(track.direction, "dim")),
+    )
 
 
 def _awaited(trend: TrendView, title: str) -> str:
     if trend.in_s is not None:
         return f"in {trend.in_s:.0f} s: {title}"
-    place = "not yet there" if trend.place is None else f"place {trend.place}"
-    return f"{title}: {place}"
+    if trend.place is None:
+        return f"{title}: not yet there"
+    return f"{title}: place {trend.place} {trend.tracks[trend.place - 1].movement}"
 
 
 def _listener_panel(snapshot: Snapshot) -> Panel:

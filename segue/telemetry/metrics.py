@@ -183,6 +183,12 @@ HITS: Final = _counter(
     ("arm",),
 )
 
+TREND_SHIFTS: Final = _counter(
+    "segue_trend_shifts_total",
+    "Times that plays were seen to turn away from what leads in a market.",
+    "Quality",
+)
+
 # ---------------------------------------------------------------- process
 LOOP_DELAY: Final = _histogram(
     "segue_loop_delay_seconds",

@@ -1,5 +1,7 @@
 """The agents `pairs` and `trend-counts`: frames add up, damaged ones become dead letters."""
 
+from typing import get_args
+
 import numpy as np
 import pytest
 
@@ -12,10 +14,11 @@ from schemas.frames import (
     encode_trend_counts,
 )
 from schemas.internal import HEADER_OFFSET, HEADER_REASON
-from schemas.outputs import format_version
+from schemas.outputs import TrendWindow, format_version
 from segue.telemetry import metrics
 from segue.testing.agent_bed import AgentBed
 from segue.testing.manual_clock import START_MS
+from segue.testing.trending import MarketPlays, popularity
 
 MINUTE = START_MS // 60_000
 
@@ -119,7 +122,7 @@ async def test_trends_add_up_per_market_and_window(bed: AgentBed) -> None:
     outcomes = await bed.put("trend-counts", [counts("SE", x=2, y=5), counts("SE", x=4)])
     assert outcomes == {"applied": 2, "rejected": 0}
     await bed.task("trends").publish()
-    for window in ("hour", "day"):
+    for window in get_args(TrendWindow):
         trends = bed.sink.trends("SE", window)
         assert trends is not None
         assert (trends.market, trends.window) == ("SE", window)
@@ -129,6 +132,30 @@ async def test_trends_add_up_per_market_and_window(bed: AgentBed) -> None:
     assert hour is not None
     assert hour.scores == pytest.approx([6.0, 5.0])
     assert bed.sink.trends("BR", "day") is None
+
+
+async def test_a_change_of_a_market_is_counted_and_published(bed: AgentBed) -> None:
+    before = metrics.TREND_SHIFTS._value.get()
+    market = MarketPlays(1, start_minute=MINUTE)
+    old, new = popularity(30), popularity(30, first=30)
+    frames = [
+        *market.frames(300, {track: 120 * share for track, share in old.items()}),
+        *market.frames(60, {track: 120 * share for track, share in new.items()}),
+    ]
+    await bed.put("trend-counts", [encode_trend_counts(frame) for frame in frames[:300]])
+    await bed.task("trends").publish()
+    steady = bed.sink.trends("SE", "hour")
+    assert steady is not None
+    assert (steady.shifted_at_ms, {*steady.directions}) == (None, {"steady"})
+    await bed.put("trend-counts", [encode_trend_counts(frame) for frame in frames[300:]])
+    await bed.task("trends").publish()
+    turned = bed.sink.trends("SE", "hour")
+    assert turned is not None
+    assert turned.shifted_at_ms is not None
+    assert 300 <= turned.shifted_at_ms // 60_000 - MINUTE < 330
+    moves = dict(zip(turned.track_ids, turned.directions, strict=True))
+    assert (moves["t0"], moves["t30"]) == ("falling", "rising")
+    assert metrics.TREND_SHIFTS._value.get() == before + 1
 
 
 @BOTH

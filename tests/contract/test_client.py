@@ -16,7 +16,7 @@ from schemas.murmur2 import partition_of
 from schemas.outputs import encode_list, encode_similar, encode_trending, format_version
 from schemas.rediskeys import discover_key, next_key, similar_key, trend_key
 from schemas.registry import FEEDBACK, PLAYS
-from segue.client import Feedback, ListReader, PlayEvent, PlayProducer
+from segue.client import Feedback, ListReader, PlayEvent, PlayProducer, movement
 from segue.errors import Unavailable
 from segue.local import KafkaCluster, RedisNode, free_port
 
@@ -195,13 +195,9 @@ async def test_lists_are_read_as_workers_write_them(redis_url: str) -> None:
                 columns=(songs, [5040, 2520], [2520, 0], [630, 2520]),
             ),
         )
-        await redis.set(
-            trend_key("SE", "day"),
-            encode_trending(VERSION, "SE", window="day", at_ms=1, columns=(songs, scores)),
-        )
     async with ListReader(redis_url) as lists:
         upcoming, fresh = await lists.next("å"), await lists.discover("å")
-        similar, trends = await lists.similar("track-1"), await lists.trends("SE", window="day")
+        similar = await lists.similar("track-1")
     assert upcoming is not None
     assert (upcoming.kind, upcoming.track_ids, upcoming.scores) == ("next", songs, scores)
     assert fresh is not None
@@ -210,8 +206,22 @@ async def test_lists_are_read_as_workers_write_them(redis_url: str) -> None:
     assert similar is not None
     assert (similar.track_id, similar.track_ids) == ("track-1", songs)
     assert (similar.after, similar.lately) == ([2520, 0], [630, 2520])
+
+
+async def test_trends_are_read_with_their_movement(redis_url: str) -> None:
+    songs, rates = ["track-1", "トラック/42", "track-3"], [1.0, -0.5, 0.1]
+    columns = (songs, [9.0, 8.5, 3.0], rates, ["rising", "falling", "steady"])
+    async with Redis.from_url(redis_url) as redis:
+        raw = encode_trending(
+            VERSION, "SE", window="week", at_ms=1, shifted_at_ms=60_000, columns=columns
+        )
+        await redis.set(trend_key("SE", "week"), raw)
+    async with ListReader(redis_url) as lists:
+        trends = await lists.trends("SE", window="week")
     assert trends is not None
-    assert (trends.market, trends.window, trends.scores) == ("SE", "day", scores)
+    assert (trends.market, trends.window, trends.shifted_at_ms) == ("SE", "week", 60_000)
+    assert (trends.track_ids, trends.scores, trends.accelerations) == columns[:3]
+    assert [movement(trends, i) for i in range(3)] == ["▲ ×2.0", "▼ ×0.7", "→"]
 
 
 async def test_unknown_listener_has_no_list(redis_url: str) -> None:

@@ -59,6 +59,7 @@ def test_json_schema_is_valid_and_every_field_is_described(name: str) -> None:
         ("SimilarTracks", "v1/SimilarTracks.json"),
         ("SimilarTracks", "v2/SimilarTracks.json"),
         ("TrendingTracks", "v1/TrendingTracks.json"),
+        ("TrendingTracks", "v2/TrendingTracks.json"),
         ("TopicRecord", "v1/TopicRecord.json"),
     ],
 )

@@ -115,6 +115,9 @@ TRENDING = TrendingTracks(
     at_ms=1_795_383_612_400,
     track_ids=["track-1", "track-3"],
     scores=[12.5, 3.0],
+    accelerations=[1.25, -0.011],
+    directions=["new", "steady"],
+    shifted_at_ms=1_795_383_600_000,
 )
 TRACK = CatalogueEntry(track_id="track-1", title="Ágætis byrjun")
 FULL_TRACK = CatalogueEntry(
@@ -165,12 +168,18 @@ WRITERS: dict[str, Callable[[], bytes]] = {
             np.array(SIMILAR.lately, np.int64),
         ),
     ),
-    "v1/TrendingTracks.json": lambda: encode_trending(
+    "v2/TrendingTracks.json": lambda: encode_trending(
         VERSION,
         TRENDING.market,
         window=TRENDING.window,
         at_ms=TRENDING.at_ms,
-        columns=(TRENDING.track_ids, TRENDING.scores),
+        shifted_at_ms=TRENDING.shifted_at_ms,
+        columns=(
+            TRENDING.track_ids,
+            np.array(TRENDING.scores),
+            np.array(TRENDING.accelerations),
+            TRENDING.directions,
+        ),
     ),
     "v1/TopicRecord.json": lambda: encode_topic_record(TOPIC),
     "v2/PairsFrame.bin": lambda: encode_pairs(PAIRS),
@@ -207,6 +216,17 @@ OLDER: dict[str, tuple[Callable[[bytes], object], object]] = {
             plays=12,
             track_ids=["track-3"],
             scores=[2520],
+        ),
+    ),
+    "v1/TrendingTracks.json": (
+        decode_trending,
+        TrendingTracks(
+            version=VERSION,
+            market="world",
+            window="hour",
+            at_ms=1_795_383_612_400,
+            track_ids=["track-1", "track-3"],
+            scores=[12.5, 3.0],
         ),
     ),
 }
@@ -260,7 +280,7 @@ def test_golden_entries_are_read() -> None:
 def test_golden_outputs_are_read() -> None:
     assert decode_list(golden("v2/RecommendationList.json")) == LIST
     assert decode_similar(golden("v2/SimilarTracks.json")) == SIMILAR
-    assert decode_trending(golden("v1/TrendingTracks.json")) == TRENDING
+    assert decode_trending(golden("v2/TrendingTracks.json")) == TRENDING
 
 
 @pytest.mark.parametrize("name", sorted(OLDER))

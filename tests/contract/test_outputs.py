@@ -34,7 +34,7 @@ VALUES = [
         columns=(["t"], [0.5], ["together"], [0]),
     ),
     encode_similar(VERSION, "t", at_ms=1, plays=3, columns=(["t"], [2520], [1260], [630])),
-    encode_trending(VERSION, "SE", window="day", at_ms=1, columns=(["t"], [0.5])),
+    encode_trending(VERSION, "SE", window="day", at_ms=1, columns=(["t"], [0.5], [0.1], ["new"])),
 ]
 
 

@@ -1,8 +1,8 @@
 """Kernels of stage C: exact counts and forward-decayed scores of one market's tracks.
 
 A play in minute b adds 2 ** ((b - landmark) / half_life) to its track's score. Landmarks are
-multiples of the day's half-life and of the hour's, so moving one scales all scores by an exact
-power of two: state written under one landmark and read under another is the same state.
+multiples of all half-lives, so moving one scales all scores by exact powers of two: state written
+under one landmark and read under another is the same state.
 """
 
 from __future__ import annotations
@@ -15,30 +15,37 @@ from numba import njit
 from numpy.typing import NDArray
 
 __all__ = [
-    "DAY_HALF_LIFE",
     "EXPONENT_MIN",
-    "HOUR_HALF_LIFE",
+    "HALF_LIVES",
     "MarketArrays",
     "learn_counts",
     "rebuild_places",
     "take_slot",
 ]
 
-HOUR_HALF_LIFE: Final = 20  # minutes
-DAY_HALF_LIFE: Final = 480
+HALF_LIVES: Final = (20, 480, 3360, 13_440)
+"""Of hour, day, week and four weeks, in minutes: a third of each. Each divides the last one."""
 EXPONENT_MIN: Final = -900  # below 2 ** -900 a score is nothing
 
 
 class MarketArrays(NamedTuple):
-    """One market. `places` is an open-addressing table from track id to slot + 1."""
+    """One market. `places` is an open-addressing table from track id to slot + 1.
+
+    `scores` has a row for each slot and a column for each half-life. `total` and `totals` are the
+    plays and scores of all tracks together, evicted ones too. `bucket` are the plays since it was
+    emptied, of all tracks and of the `leading` ones.
+    """
 
     ids: NDArray[np.int32]
     plays: NDArray[np.int64]
-    hour: NDArray[np.float64]
-    day: NDArray[np.float64]
+    scores: NDArray[np.float64]
+    leading: NDArray[np.uint8]
     dirty: NDArray[np.uint8]
     places: NDArray[np.int32]
     used: NDArray[np.int64]
+    total: NDArray[np.int64]
+    totals: NDArray[np.float64]
+    bucket: NDArray[np.int64]
 
 
 @njit(cache=True, nogil=True)
@@ -72,8 +79,8 @@ def take_slot(market: MarketArrays, track: int) -> int:
         market.places[at] = slot + 1
         market.ids[slot] = track
         market.plays[slot] = 0
-        market.hour[slot] = 0.0
-        market.day[slot] = 0.0
+        market.scores[slot] = 0.0
+        market.leading[slot] = 0
     return slot
 
 
@@ -91,18 +98,25 @@ def learn_counts(
     market: MarketArrays,
     columns: tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.int64]],
     landmark: int,
-    fractions: tuple[NDArray[np.float64], NDArray[np.float64]],
+    fractions: tuple[NDArray[np.float64], ...],
     start: int,
 ) -> int:
     """Add counts of (track, minute) from `start` on. Returns where it stopped: no slot is free."""
     tracks, buckets, counts = columns
+    scores, totals = market.scores, market.totals
     for i in range(start, len(tracks)):
         slot = take_slot(market, int(tracks[i]))
         if slot < 0:
             return i
         minutes = int(buckets[i]) - landmark
         market.plays[slot] += counts[i]
-        market.hour[slot] += counts[i] * _growth(fractions[0], minutes)
-        market.day[slot] += counts[i] * _growth(fractions[1], minutes)
+        market.total[0] += counts[i]
+        market.bucket[0] += counts[i]
+        if market.leading[slot]:
+            market.bucket[1] += counts[i]
+        for w in range(len(fractions)):
+            gain = counts[i] * _growth(fractions[w], minutes)
+            scores[slot, w] += gain
+            totals[w] += gain
         market.dirty[slot] = 1
     return len(tracks)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import chain, pairwise
-from typing import Final
+from typing import Final, get_args
 
 import numpy as np
 
 from models.recommend.changing import Records
-from models.recommend.kernels.trending import DAY_HALF_LIFE, HOUR_HALF_LIFE
+from models.recommend.kernels.trending import HALF_LIVES
 from models.recommend.laws.driving import (
     Case,
     batches,
@@ -30,7 +30,7 @@ from models.recommend.trends import TrendState
 from models.recommend.vocabulary import Vocabulary
 from schemas.outputs import TrendWindow
 
-_HALF_LIVES: Final[dict[TrendWindow, int]] = {"hour": HOUR_HALF_LIFE, "day": DAY_HALF_LIFE}
+_WINDOWS: Final[tuple[TrendWindow, ...]] = get_args(TrendWindow)
 
 
 def check_rows_equal_reference(case: Case) -> None:
@@ -103,8 +103,10 @@ def check_trends_equal_reference(case: Case) -> None:
             trends.learn(frame)
             reference = references.setdefault(frame.market, ReferenceTrend())
             columns = (frame.track.tolist(), frame.bucket.tolist(), frame.count.tolist())
-            for track, minute, count in zip(*columns, strict=True):
-                reference.add(frame.names[track], minute, count)
+            reference.learn(
+                (frame.names[track], minute, count)
+                for track, minute, count in zip(*columns, strict=True)
+            )
     assert {*trends.markets} == {*references}
     for market, reference in references.items():
         _compare_trend(trends, market, reference)
@@ -128,9 +130,13 @@ def check_trends_continue_after_restore(case: Case) -> None:
         if at >= case.cut:
             assert dict(restored.changes()) == dict(records)
             for market in original.markets:
-                names, scores = original.trending(market, "hour", 50)
-                other_names, other_scores = restored.trending(market, "hour", 50)
-                assert (other_names, other_scores.tolist()) == (names, scores.tolist())
+                for window in _WINDOWS:
+                    expected = original.moving(market, window, 50)
+                    found = restored.moving(market, window, 50)
+                    assert found.track_ids == expected.track_ids
+                    assert found.scores.tolist() == expected.scores.tolist()
+                    assert found.accelerations.tolist() == expected.accelerations.tolist()
+                    assert found.directions == expected.directions
 
 
 def check_records_are_as_of_their_call(case: Case) -> None:
@@ -174,10 +180,13 @@ def _compare_trend(trends: TrendState, market: str, reference: ReferenceTrend) -
     for track in {track for track, _ in reference.counts}:
         counts = (count for (name, _), count in reference.counts.items() if name == track)
         assert trends.plays(market, track) == sum(counts)
-    for window, half_life in _HALF_LIVES.items():
-        names, scores = trends.trending(market, window, 1000)
+    for window, (half_life, longer) in zip(_WINDOWS, pairwise(HALF_LIVES), strict=True):
+        names, scores, rates, directions = trends.moving(market, window, 1000)
         expected = reference.scores(half_life)
-        for name, score in zip(names, scores.tolist(), strict=True):
+        moves = reference.moves(half_life, longer)
+        for name, score, rate in zip(names, scores.tolist(), rates.tolist(), strict=True):
             assert abs(expected[name] - score) <= 1e-9 * score
+            assert abs(moves[name][0] - rate) <= 1e-3
+        assert directions == [moves[name][1] for name in names]
         assert all(first >= second > 0 for first, second in pairwise(scores.tolist()))
         assert all(expected[name] < 1e-200 for name in {*expected} - {*names})

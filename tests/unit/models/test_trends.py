@@ -28,7 +28,7 @@ def top(trends: TrendState, market: str, k: int = 10) -> dict[str, float]:
     return dict(zip(names, scores.tolist(), strict=True))
 
 
-def test_a_play_halves_in_twenty_minutes_and_in_eight_hours() -> None:
+def test_a_play_halves_in_twenty_minutes_eight_hours_or_fifty_six() -> None:
     trends = TrendState(Vocabulary())
     trends.learn(counts("SE", ("old", NOON, 8), ("new", NOON + 40, 1)))
     assert top(trends, "SE") == pytest.approx({"old": 2.0, "new": 1.0})
@@ -38,6 +38,9 @@ def test_a_play_halves_in_twenty_minutes_and_in_eight_hours() -> None:
         {"old": 4.0, "newest": 1.0, "new": 2 ** (-440 / 480)}
     )
     assert trends.plays("SE", "old") == 8
+    trends.learn(counts("SE", ("newest", NOON + 3360, 1)))
+    names, scores = trends.trending("SE", "week", 1)
+    assert (names, scores.tolist()) == (["old"], [pytest.approx(4.0)])
 
 
 def test_order_of_arrival_does_not_matter_to_rank() -> None:

@@ -220,7 +220,7 @@ async def run_small_show(redis_url: str, *, terminal: bool) -> tuple[Outcome, st
     worker, taken, clock, out = Worker(), Taken(), SystemClock(), io.StringIO()
     console = Console(file=out, width=120, force_terminal=terminal)
     async with Redis.from_url(redis_url) as redis:
-        columns = (["hit", "slow"], [5.0, 2.0])
+        columns = (["hit", "slow"], [5.0, 2.0], [1.0, -1.0], ["new", "falling"])
         raw = encode_trending(
             format_version(1, 1), "world", window="hour", at_ms=1, columns=columns
         )

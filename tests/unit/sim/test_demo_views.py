@@ -13,12 +13,13 @@ from schemas.outputs import SOURCES, RecommendationList, SimilarTracks, Trending
 from segue.client import reason
 from segue.demo.follow import Entry, ListenerView, moves
 from segue.demo.lines import change_line, status_line
+from segue.demo.observer import trending_tracks
 from segue.demo.scrape import Latency
 from segue.demo.setup import waiting_text
 from segue.demo.show import Outcome
 from segue.demo.summary import look_further, summary_table
 from segue.demo.tables import recommendation_table, similar_table, trend_table
-from segue.demo.view import Quality, Snapshot, TrendView, draw
+from segue.demo.view import Quality, Snapshot, Trending, TrendView, draw
 from segue.local.state import Endpoints, ServiceState, WorkerEndpoint
 
 VERSION = "1795383600000-0000000000000042"
@@ -66,7 +67,8 @@ def snapshot_of(
         lag=3,
         quality=Quality(0.314, 0.021, 5_000),
         listener=listener,
-        trend=trend or TrendView((("track:hit-001", 90.0), ("track:next-002", 40.0))),
+        trend=trend
+        or TrendView((Trending("track:hit-001", 90.0), Trending("track:next-002", 40.0))),
     )
 
 
@@ -111,7 +113,7 @@ def test_the_view_fits_the_terminal(width: int) -> None:
 def test_ids_with_markup_are_shown_as_they_are() -> None:
     entry = Entry("[red]x[/red]", "together", None)
     listener = ListenerView("[b]u", (play_of("[i]t"),), (entry,), (entry,), 1)
-    text = shown(draw(snapshot_of(listener, TrendView((("[u]hit", 1.0),)))))
+    text = shown(draw(snapshot_of(listener, TrendView((Trending("[u]hit", 1.0),)))))
     for expected in ("[red]x[/red]", "[b]u", "[i]t", "[u]hit"):
         assert expected in text
 
@@ -123,18 +125,23 @@ def test_without_plays_there_are_dashes_not_zeros() -> None:
 
 
 def test_the_awaited_track_is_announced_then_ranked() -> None:
-    tracks = (("track:hit-001", 90.0), ("track:late-bloom-009", 80.0))
+    tracks = (
+        Trending("track:hit-001", 90.0, "steady", "→"),
+        Trending("track:late-bloom-009", 80.0, "new", "★ ×3.0"),
+    )
     before = shown(draw(snapshot_of(trend=TrendView(tracks[:1], "track:late-bloom-009", 8.0))))
     after = shown(draw(snapshot_of(trend=TrendView(tracks, "track:late-bloom-009"))))
     assert "in 8 s: track:late-bloom-009" in before
-    assert "track:late-bloom-009: place 2" in after
+    assert "track:late-bloom-009: place 2 ★ ×3.0" in after
 
 
 def test_plain_lines_say_the_same() -> None:
-    line = status_line(snapshot_of(FOLLOWED, TrendView((("track:t", 3.0),), "track:t")))
+    line = status_line(
+        snapshot_of(FOLLOWED, TrendView((Trending("track:t", 3.0, "rising", "▲ ×2.0"),), "track:t"))
+    )
     assert line == (
         " 12 s  6,150 plays sent  499/s  play to Redis p50 4.2 ms  p99 17.8 ms  lag 3  "
-        "hit rate 31.4 % (popular 2.1 %)  track:t trends, place 1"
+        "hit rate 31.4 % (popular 2.1 %)  track:t trends, place 1 ▲ ×2.0"
     )
     assert change_line(snapshot_of(), FOLLOWED) == (
         "      listener:000042 played track:just-now-003 | "
@@ -144,7 +151,7 @@ def test_plain_lines_say_the_same() -> None:
 
 
 def test_titles_stand_for_ids_where_they_are_known() -> None:
-    trend = TrendView((("track:next-002", 9.0),), "track:next-002")
+    trend = TrendView((Trending("track:next-002", 9.0),), "track:next-002")
     known = {"track:up-005": "Paper Rain · Ann", "track:next-002": "Tide · [b]Bo"}
     snapshot = replace(snapshot_of(FOLLOWED, trend), titles=known)
     drawn, lines = shown(draw(snapshot)), status_line(snapshot) + change_line(snapshot, FOLLOWED)
@@ -216,15 +223,32 @@ def test_similar_tracks_and_trends_become_tables() -> None:
     similar = SimilarTracks(
         VERSION, "track:a", 1_795_383_600_000, 2, ["track:b"], [12630], [2520], [7000]
     )
-    trends = TrendingTracks(VERSION, "SE", "day", 1_795_383_600_000, ["track:c"], [1234.0])
+    trends = TrendingTracks(
+        VERSION,
+        "SE",
+        "day",
+        1_795_383_600_000,
+        ["track:c", "track:d"],
+        [1234.0, 3.0],
+        [0.1, 1.5],
+        ["steady", "new"],
+    )
     assert "similar to track:a, played 2 times" in shown(similar_table(similar))
     assert "5.012" in shown(similar_table(similar))
     assert "trending in SE, by the day" in shown(trend_table(trends))
-    assert "1,234" in shown(trend_table(trends))
+    steady, new = [line for line in shown(trend_table(trends)).splitlines() if "track:" in line]
+    assert ("1,234" in steady, "→" in steady) == (True, True)
+    assert "★ ×2.8" in new
+
+
+def test_trends_of_an_older_worker_are_shown_without_movement() -> None:
+    trends = TrendingTracks(VERSION, "SE", "day", 1_795_383_600_000, ["track:c"], [3.0])
+    assert "track:c" in shown(trend_table(trends))
+    assert trending_tracks(trends, 5) == (Trending("track:c", 3.0),)
 
 
 def outcome_of(listener: ListenerView | None) -> Outcome:
-    trend = TrendView((("track:t", 3.0),), "track:t")
+    trend = TrendView((Trending("track:t", 3.0, "rising", "▲ ×2.0"),), "track:t")
     outcomes = {"applied": 29_000, "skipped": 1_000}
     return Outcome(snapshot_of(listener, trend), Latency(5.0, 21.0), outcomes, 8.4)
 

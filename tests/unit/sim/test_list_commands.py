@@ -31,7 +31,11 @@ async def redis_url() -> AsyncIterator[str]:
             )
             await redis.set(next_key("u 1"), raw)
             raw = encode_trending(
-                version, "SE", window="day", at_ms=5, columns=(["track:c"], [3.0])
+                version,
+                "SE",
+                window="day",
+                at_ms=5,
+                columns=(["track:c"], [3.0], [0.585], ["rising"]),
             )
             await redis.set(trend_key("SE", "day"), raw)
         yield node.url
@@ -58,6 +62,7 @@ def test_a_list_is_printed_as_json(redis_url: str) -> None:
 def test_trends_are_those_of_the_named_market_and_window(redis_url: str) -> None:
     found = invoke(redis_url, trends, "--market", "SE", "--window", "day")
     assert "track:c" in found.stdout
+    assert "▲ ×1.5" in found.stdout
     assert invoke(redis_url, trends, "--market", "SE").exit_code == 1
 
 
