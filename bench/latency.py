@@ -37,7 +37,7 @@ from segue.config import Settings
 from segue.demo.scrape import Latency, MetricsReader
 from segue.local.worker_process import WorkerProcess
 
-__all__ = ["measure"]
+__all__ = ["SETTLE_S", "generate", "measure"]
 
 SECONDS = 30.0
 LADDER = (500, 1_000, 2_000, 4_000)  # plays/s
@@ -98,10 +98,10 @@ async def _backlog_rate(bed: Bed, settings: Settings, worker: WorkerProcess, pla
     """Return plays per second of a worker that has a backlog, which the generator still makes."""
     reader = _reader(worker)
     share = 0.1 if plan.quick else 1.0
-    await _generate(bed, settings, "max", share)
+    await generate(bed, settings, "max", share)
     warm = int(RATE_MAX_PLAYS * share)
     before = await wait_for(reader, worker, 0.05, at_least=warm, drained=True)
-    sending = asyncio.create_task(_generate(bed, settings, "max", share))
+    sending = asyncio.create_task(generate(bed, settings, "max", share))
     first = await wait_for(reader, worker, 0.02, at_least=int(before.plays) + 1)
     begin_s = time.monotonic()
     count = int(before.plays) + warm
@@ -115,7 +115,7 @@ async def _keeps_up(bed: Bed, settings: Settings, worker: WorkerProcess, rate: f
     """Send at a rate for STEP_S; tell whether next to nothing waits at the end."""
     reader = _reader(worker)
     before = await reader.read(time.monotonic())
-    sent, took_s = await _generate(bed, settings, str(rate), STEP_S)
+    sent, took_s = await generate(bed, settings, str(rate), STEP_S)
     after = await reader.read(time.monotonic())
     waiting = before.plays + sent - after.plays
     await wait_for(reader, worker, 0.1, at_least=int(before.plays) + sent, drained=True)
@@ -128,7 +128,7 @@ async def _waits(
     """Send at a rate for some seconds; return what was waited after the first SETTLE_S."""
     rate, seconds, say = load
     reader = _reader(worker)
-    sending = asyncio.create_task(_generate(bed, settings, str(rate), SETTLE_S + seconds))
+    sending = asyncio.create_task(generate(bed, settings, str(rate), SETTLE_S + seconds))
     await asyncio.sleep(SETTLE_S)
     before = await reader.read(time.monotonic())
     probed = sorted(await probe(settings, seconds=seconds - 1))
@@ -147,7 +147,7 @@ async def _waits(
     )
 
 
-async def _generate(bed: Bed, settings: Settings, rate: str, seconds: float) -> tuple[int, float]:
+async def generate(bed: Bed, settings: Settings, rate: str, seconds: float) -> tuple[int, float]:
     """Run the generator to its end; returns how many plays it sent and how long it took."""
     said = await bed.program(
         [

@@ -12,7 +12,7 @@ stays in proportion to what the states hold, which are bounded themselves.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 from weakref import WeakSet
 from zlib import crc32
 
@@ -122,6 +122,12 @@ class Vocabulary:
         self._free = free[::-1]  # lowest first: the same history gives the same ids
         self.generation += 1
         return freed
+
+    def __getstate__(self) -> dict[str, Any]:  # Any: attributes, as pickle wants them
+        return vars(self) | {"_holders": [*self._holders]}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:  # Any: as above
+        vars(self).update(state | {"_holders": WeakSet(state["_holders"])})
 
     def _add(self, name: str) -> int:
         if self._free:

@@ -38,6 +38,11 @@ class Worker:
         return self._running.process.name
 
     @property
+    def pid(self) -> int | None:
+        """The id of the process, None if it is not there."""
+        return self._running.process.pid
+
+    @property
     def running(self) -> bool:
         """Whether the process is there, frozen or not."""
         return self._running.process.running
