@@ -24,7 +24,8 @@ SESSION = 5
 OF_SESSION = {"together", "lately", "after", "artist"}
 OF_ITSELF = {"again", "often", "loop", "popular"}
 F32 = 2.0**-20  # relative error allowed where the product counts in 32 bits
-HALF_LIFE_MINUTES = {"hour": 20, "day": 480}
+HALF_LIFE_MINUTES = {"hour": 20, "day": 480, "week": 3360, "month": 13_440}
+LONGER = {"hour": "day", "day": "week", "week": "month"}
 
 
 def list_faults(
@@ -110,12 +111,8 @@ def trend_faults(
     value: dict[str, Any], name: tuple[str, str], minutes: Mapping[tuple[str, int], int]
 ) -> list[str]:
     """Compare published trends with plays decayed to the market's newest minute."""
-    window = name[1]
-    newest = max(minute for _, minute in minutes)
-    scores: dict[str, float] = {}
-    for (track, minute), count in minutes.items():
-        decayed = count * 2.0 ** ((minute - newest) / HALF_LIFE_MINUTES[window])
-        scores[track] = scores.get(track, 0.0) + decayed
+    scores, before = _decayed(minutes, name[1]), _decayed(minutes, LONGER[name[1]])
+    pace = sum(scores.values()) / sum(before.values())
     best = sorted(scores.values(), reverse=True)[:TRENDING]
     tracks, found = value["track_ids"], value["scores"]
     faults = []
@@ -124,7 +121,23 @@ def trend_faults(
     for track, score, wanted in zip(tracks, found, best, strict=False):
         if not (_close(score, wanted) and _close(score, scores.get(track, -1.0))):
             faults.append(f"trend {name}: {track} has {score}, expected {scores.get(track)}")
+    moves = zip(tracks, value["accelerations"], value["directions"], strict=True)
+    for track, rate, direction in moves:
+        wanted = math.log2((scores.get(track, 0.0) + 10) / (before.get(track, 0.0) * pace + 10))
+        ways = {"rising", "new"} if rate >= 0.5 else {"falling" if rate <= -0.5 else "steady"}
+        if abs(rate - wanted) > 0.001 or direction not in ways:
+            faults.append(f"trend {name}: {track} moves by {rate}, {direction}, expected {wanted}")
     return faults[:3]
+
+
+def _decayed(minutes: Mapping[tuple[str, int], int], window: str) -> dict[str, float]:
+    """Return each track's plays as of the newest minute."""
+    newest = max(minute for _, minute in minutes)
+    scores: dict[str, float] = {}
+    for (track, minute), count in minutes.items():
+        decayed = count * 2.0 ** ((minute - newest) / HALF_LIFE_MINUTES[window])
+        scores[track] = scores.get(track, 0.0) + decayed
+    return scores
 
 
 def _pairs(left: list[int], right: list[int]) -> list[tuple[int | float, int | float]]:

@@ -34,6 +34,7 @@ __all__ = ["RANKERS", "assert_exact", "dead_letters", "redis_faults", "state_fau
 
 OWN_KEYS = {"epoch", "newest", "paused", "accept"}  # what workers tell each other
 RANKERS = b"\x01ranker"  # among the keys of listeners, in each partition: of no one listener
+TREND_WINDOWS = ("hour", "day", "week")
 SHOWN = 8  # faults of each kind in a message
 
 V = TypeVar("V")
@@ -148,7 +149,7 @@ async def redis_faults(settings: Settings, truth: Truth) -> list[str]:
         of = name.removeprefix(ARTIST_MARK)
         faults += similar_faults(json.loads(raw), of, row) if raw else []
     for market, minutes in truth.minutes.items():
-        for window in ("hour", "day"):
+        for window in TREND_WINDOWS:
             raw = found.get(f"segue:v1:trend:{market}:{window}")
             faults += trend_faults(json.loads(raw), (market, window), minutes) if raw else []
     return faults
@@ -158,7 +159,7 @@ def _keys_faults(found: Mapping[str, bytes], truth: Truth) -> list[str]:
     """Exactly the keys that follow from the log are there."""
     expected = {f"segue:v1:{kind}:{u}" for kind in ("next", "discover") for u in truth.listeners}
     expected |= {_row_key(name) for name in truth.rows}
-    expected |= {f"segue:v1:trend:{m}:{w}" for m in truth.minutes for w in ("hour", "day")}
+    expected |= {f"segue:v1:trend:{m}:{w}" for m in truth.minutes for w in TREND_WINDOWS}
     held = {key for key in found if key.split(":")[2] not in OWN_KEYS}
     return [
         f"{len(keys)} keys {what} in Redis: {sorted(keys)[:SHOWN]}"

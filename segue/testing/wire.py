@@ -39,7 +39,7 @@ OPTIONAL = ("session_id", "market", "artist", "title", "context", "device")
 
 LISTENER_HEAD = struct.Struct("<BHHHHHBqqqq")
 ROW_HEAD = struct.Struct("<BHq")
-TREND = struct.Struct("<Bqddq")
+TREND = struct.Struct("<Bq4dqB")
 ARTISTS_KEPT = 5
 
 
@@ -140,7 +140,7 @@ def read_row(value: bytes) -> RowFacts:
 def read_trend_plays(value: bytes) -> int:
     """Read how often a track was played in a market, from a record of the trends' changelog."""
     version, plays, *_ = TREND.unpack(value)
-    assert version == 1, f"record of version {version}"
+    assert version == 2, f"record of version {version}"
     return int(plays)
 
 
