@@ -1,4 +1,4 @@
-"""Feedback: a blocked track leaves its listener's lists at once."""
+"""Feedback: what a listener blocks or hides leaves their lists at once; likes are added."""
 
 from collections import Counter
 from collections.abc import AsyncIterator
@@ -38,9 +38,12 @@ def register(
             async with listeners.units(poll) as units:
                 read = [(unit, intake.read(unit)) for unit in units]
                 await lists.fetch((unit, taken.events) for unit, taken in read)
+                forgotten = sum(unit.state.forgotten for unit in units)
                 done = [
                     (unit, taken, unit.state.apply_feedback(taken.events)) for unit, taken in read
                 ]
+                now_forgotten = sum(unit.state.forgotten for unit in units)
+                metrics.STATEMENTS_FORGOTTEN.inc(now_forgotten - forgotten)
                 await lists.write((unit, learned.touched) for unit, _, learned in done)
                 for _, taken, learned in done:
                     outcomes.update(learned.tally() | taken.tally())

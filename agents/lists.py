@@ -9,7 +9,7 @@ from agents.deps import Deps
 from agents.versions import Versions
 from models.recommend.listeners import ListenerState
 from models.recommend.neighbours import NeighbourState
-from models.recommend.recommender import Needs, Recommender
+from models.recommend.recommender import Needs, Recommender, ServedLists
 from models.recommend.rowcache import RowCache
 from schemas.events import Feedback, PlayEvent
 from schemas.outputs import decode_trending, encode_list
@@ -87,13 +87,39 @@ class ListWriter:
         version = await self._versions.at(task, offset)
         at_ms = self._deps.clock.now_ms()
         items: list[tuple[str, bytes]] = []
-        for served in self.recommender.recommend(task.state, slots):
+        for served in await self._recommend(task, slots, at_ms):
             user = served.user_id
             encode = partial(encode_list, version, user, at_ms=at_ms, session=served.session)
             following = encode(kind="next", columns=served.next)
             new = encode(kind="discover", columns=served.discover)
             items += ((next_key(user), following), (discover_key(user), new))
         return Values("list", version, items, ttl_s=self._deps.settings.list_ttl_s)
+
+    async def _recommend(self, task: Task, slots: Sequence[int], at_ms: int) -> list[ServedLists]:
+        """Make lists without blocked artists, even those that only other workers know of.
+
+        Of listeners who block artists, the rows of all listed tracks whose artist is not known here
+        are read; lists are made again until none is left that was not asked about.
+        """
+        served = self.recommender.recommend(task.state, slots, at_ms=at_ms)
+        asked: set[str] = set()
+        while unknown := self._unasked(task, slots, served, asked):
+            names = sorted(set().union(*unknown.values()))
+            asked.update(names)
+            await self._read_rows(names, [task])
+            again = self.recommender.recommend(task.state, [slots[i] for i in unknown], at_ms=at_ms)
+            for i, lists in zip(unknown, again, strict=True):
+                served[i] = lists
+        return served
+
+    def _unasked(
+        self, task: Task, slots: Sequence[int], served: Sequence[ServedLists], asked: set[str]
+    ) -> dict[int, set[str]]:
+        """By place in `slots`, the tracks to ask about."""
+        if len(self._neighbours.open_tasks()) == self._deps.settings.partitions:
+            return {}  # nobody knows more than this process
+        unknown = self.recommender.unknown_artists(task.state, slots, served)
+        return {i: tracks - asked for i, tracks in enumerate(unknown) if tracks - asked}
 
     async def _fetch(self, parts: Sequence[tuple[Task, Needs]]) -> None:
         # Before anything is awaited: until they are noted nothing keeps the ids of new markets.
@@ -113,7 +139,11 @@ class ListWriter:
             self._rows.put_none(missing)
             return
         names = [self.recommender.vocabulary.names[track] for track in missing.tolist()]
-        tasks = [task for task, _ in parts]
+        await self._read_rows(names, [task for task, _ in parts])
+
+    async def _read_rows(self, names: Sequence[str], tasks: Sequence[Task]) -> None:
+        """Read rows of other workers into the cache."""
+        now_s = self._deps.clock.monotonic_s()
         found = await self._deps.sink.read([row_key(name) for name in names], *tasks)
         unreadable = 0
         for name, raw in zip(names, found, strict=True):

@@ -90,6 +90,7 @@ class NeighboursStage:
                     name.removeprefix(ARTIST_MARK),
                     at_ms=at_ms,
                     plays=row.plays,
+                    artist=row.artist.removeprefix(ARTIST_MARK),
                     columns=(
                         row.names,
                         row.weights,

@@ -104,7 +104,13 @@ def _plays(start: int, end: int, count: int) -> list[PlayEvent]:
 
 def _feedback(listener: int) -> Feedback:
     user, track = f"listener-{listener:08d}", f"track-{listener:08d}"
-    return Feedback(f"said-{listener}", user, "block_track", track, FIRST_MS)
+    return Feedback(
+        event_id=f"said-{listener}",
+        user_id=user,
+        kind="block_track",
+        track_id=track,
+        at_ms=FIRST_MS,
+    )
 
 
 def _arrays(values: Iterable[object]) -> Iterator[Array]:

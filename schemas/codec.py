@@ -16,7 +16,7 @@ from typing import Final, Generic, Literal, TypeVar
 
 import msgspec
 
-from schemas.events import ID_BYTES_MAX
+from schemas.events import ID_BYTES_MAX, MISSING_SUBJECT
 
 __all__ = ["REASONS", "EventDecoder", "Reason", "Rejected", "encode_event"]
 
@@ -42,7 +42,7 @@ REASONS: Final[dict[Reason, str]] = {
     "invalid_utf8": "A string holds bytes that are not UTF-8.",
     "too_deep": "Nested more deeply than the decoder follows.",
     "wrong_type": "A field, or the message, has another type than the schema says.",
-    "missing_field": "A required field is absent.",
+    "missing_field": "A required field is absent, or what a statement is about.",
     "out_of_range": "A number, time or string is outside its limits, or a word is unknown.",
     "id_too_long": "An id is longer than 256 bytes of UTF-8.",
     "in_future": "The event says it happens later than the broker's time allows.",
@@ -175,11 +175,12 @@ def _reason(error: Exception, text: str) -> Reason:
 
 
 def _validation_reason(text: str) -> Reason:
-    if text.startswith("Object missing required field"):
+    if text.startswith(("Object missing required field", MISSING_SUBJECT)):
         return "missing_field"
     if text.startswith("Expected `str` of length <=") and text.endswith("_id`"):
         return "id_too_long"
-    if text.startswith(("Expected `str` of length", "Expected `int` >", "Expected `int` <")):
+    limits = ("Expected `str` of", "Expected `array` of", "Expected `int` >", "Expected `int` <")
+    if text.startswith(limits):
         return "out_of_range"
     if text.startswith(("Expected `str` matching", "Expected `array` of length")):
         return "out_of_range"

@@ -14,9 +14,13 @@ from typing import Annotated, Final, Literal
 
 from msgspec import Meta, Struct
 
+from schemas.artists import artist_name
+
 __all__ = [
     "ID_BYTES_MAX",
     "LENGTH_MS_MAX",
+    "MISSING_SUBJECT",
+    "TASTE_NAMES_MAX",
     "TEXT_CHARACTERS_MAX",
     "TIME_MS_MAX",
     "TIME_MS_MIN",
@@ -26,6 +30,7 @@ __all__ = [
     "Id",
     "LengthMs",
     "Market",
+    "Names",
     "PlayEvent",
     "Text",
     "TimeMs",
@@ -36,6 +41,7 @@ TEXT_CHARACTERS_MAX: Final = 1024
 TIME_MS_MIN: Final = 946_684_800_000  # 2000-01-01T00:00:00Z
 TIME_MS_MAX: Final = 4_102_444_800_000  # 2100-01-01T00:00:00Z
 LENGTH_MS_MAX: Final = 86_400_000  # a day
+TASTE_NAMES_MAX: Final = 20
 
 Id = Annotated[str, Meta(min_length=1, max_length=ID_BYTES_MAX)]
 Text = Annotated[str, Meta(max_length=TEXT_CHARACTERS_MAX)]
@@ -47,8 +53,23 @@ Market = Annotated[
     Meta(min_length=2, max_length=8, extra_json_schema={"pattern": "^[A-Za-z0-9-]{2,8}$"}),
 ]
 
+Names = Annotated[tuple[Text, ...], Meta(max_length=TASTE_NAMES_MAX)]
+
 EndReason = Literal["finished", "skipped", "stopped", "error"]
-FeedbackKind = Literal["block_track", "unblock_track"]
+FeedbackKind = Literal[
+    "block_track",
+    "unblock_track",
+    "block_artist",
+    "unblock_artist",
+    "like",
+    "unlike",
+    "hide",
+    "undo",
+    "taste",
+]
+MISSING_SUBJECT: Final = "no subject"
+"""How the message of the error begins; the codec calls it a missing field."""
+_OF_ARTIST: Final = ("block_artist", "unblock_artist")
 
 
 class PlayEvent(Struct, frozen=True, gc=False, omit_defaults=True):
@@ -80,14 +101,42 @@ class PlayEvent(Struct, frozen=True, gc=False, omit_defaults=True):
     device: Annotated[Text | None, Meta(description="Kind or model of the device.")] = None
 
 
-class Feedback(Struct, frozen=True, gc=False):
-    """A listener said something about a track. Holds at once and until it is taken back.
+class Feedback(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
+    """A listener said something: of a track, of an artist, or what they like to hear.
 
-    Key of the Kafka message: `user_id`. Blocking twice is the same as blocking once.
+    Key of the Kafka message: `user_id`. Saying the same again changes nothing. Of one track, and of
+    one artist, the last word counts: it takes the place of what was said before.
+
+    `like`, `hide` (for 30 days) and `block_track` are about `track_id`, `block_artist` about
+    `artist`; `unlike`, `unblock_track` and `unblock_artist` take that back, `undo` whatever was
+    said last of the track or the artist. `taste` names what a newcomer likes, in place of what
+    they named before. Raises ValueError, when built too, if the subject is missing.
     """
 
     event_id: Annotated[Id, Meta(description="Unique per statement.")]
     user_id: Annotated[Id, Meta(description="The listener; also the key of the message.")]
     kind: Annotated[FeedbackKind, Meta(description="What was said.")]
-    track_id: Annotated[Id, Meta(description="The track it is about.")]
+    track_id: Annotated[Id | None, Meta(description="The track it is about.")] = None
     at_ms: Annotated[TimeMs, Meta(description="When it was said, ms since 1970 UTC.")]
+    artist: Annotated[
+        Text | None,
+        Meta(description="The artist it is about; with `like`, the main artist of the track."),
+    ] = None
+    artists: Annotated[Names, Meta(description="`taste`: artists, the dearest first.")] = ()
+    genres: Annotated[Names, Meta(description="`taste`: genres.")] = ()
+    languages: Annotated[Names, Meta(description="`taste`: languages of lyrics.")] = ()
+
+    def __post_init__(self) -> None:
+        """Raise ValueError if what the statement is about is missing."""
+        if self.kind == "taste":
+            return
+        if self.kind == "undo" and self.track_id is None:
+            needed = "track_id or artist"
+        else:
+            needed = "artist" if self.kind in _OF_ARTIST else "track_id"
+        if needed == "track_id":
+            missing = self.track_id is None
+        else:
+            missing = not artist_name(self.artist or "")
+        if missing:
+            raise ValueError(f"{MISSING_SUBJECT}: `{self.kind}` needs {needed}")

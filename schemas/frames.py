@@ -7,7 +7,7 @@ since compiled code will follow it without looking.
 
 Layout, little-endian, columns aligned so that compiled code reads them in place:
 
-    magic "SG", kind "P" or "T", format version 2        4 bytes
+    magic "SG", kind "P" or "T", format version 3        4 bytes
     number of names, of entries, of plays (pairs only)   3 x u32
     columns, in the order each type states               i64 or i32 each
     forward (pairs only)                                 u8 each
@@ -48,7 +48,7 @@ _HEADER: Final = struct.Struct("<2s1sBIII")
 _MAGIC: Final = b"SG"
 _PAIRS: Final = b"P"
 _TREND_COUNTS: Final = b"T"
-_VERSION: Final = 2
+_VERSION: Final = 3
 
 ARTIST_MARK: Final = "\x01"
 """What the name of an artist begins with. Ids hold no control characters, so none is like it."""
@@ -63,12 +63,14 @@ class PairsFrame:
     """Increments of co-occurrence and of plays. Indexes point into `names`.
 
     `left`'s row gains `weight` on `right`, played after it where `forward` is 1; `play_track`
-    gains `play_count` plays. Columns on the wire, kind "P": weight (i64), left, right, then per
-    track play_track, play_count, then forward (u8).
+    gains `play_count` plays, by `play_artist` (the track itself if no play named one). Columns on
+    the wire, kind "P": weight (i64), left, right, then per track play_track, play_artist,
+    play_count, then forward (u8).
     """
 
     names: list[str]
     play_track: Int32s
+    play_artist: Int32s
     play_count: Int32s
     left: Int32s
     right: Int32s
@@ -95,7 +97,7 @@ def encode_pairs(frame: PairsFrame) -> bytes:
     """The bytes of a frame. Raises ValueError if columns differ in length or a name is unfit."""
     entries, plays = len(frame.weight), len(frame.play_track)
     lengths = {len(frame.left), len(frame.right), len(frame.forward)}
-    if lengths != {entries} or len(frame.play_count) != plays:
+    if lengths != {entries} or {len(frame.play_count), len(frame.play_artist)} != {plays}:
         raise ValueError("columns of a pairs frame differ in length")
     return b"".join(
         (
@@ -104,6 +106,7 @@ def encode_pairs(frame: PairsFrame) -> bytes:
             frame.left.astype("<i4", copy=False).tobytes(),
             frame.right.astype("<i4", copy=False).tobytes(),
             frame.play_track.astype("<i4", copy=False).tobytes(),
+            frame.play_artist.astype("<i4", copy=False).tobytes(),
             frame.play_count.astype("<i4", copy=False).tobytes(),
             frame.forward.astype("u1", copy=False).tobytes(),
             join_names(frame.names),
@@ -114,7 +117,7 @@ def encode_pairs(frame: PairsFrame) -> bytes:
 def decode_pairs(raw: bytes) -> PairsFrame:
     """The columns of a frame, writable. Raises BadFrame on anything else. O(length)."""
     names_count, entries, plays = _read_header(raw, _PAIRS)
-    names_at = _HEADER.size + 17 * entries + 8 * plays
+    names_at = _HEADER.size + 17 * entries + 12 * plays
     names = split_names(raw[names_at:], names_count)
     if len(raw) < names_at:
         raise BadFrame("pairs frame is truncated")
@@ -124,16 +127,16 @@ def decode_pairs(raw: bytes) -> PairsFrame:
     at += 8 * entries
     pairs = np.frombuffer(buffer, "<i4", 2 * entries, at)
     at += 8 * entries
-    counts = np.frombuffer(buffer, "<i4", 2 * plays, at)
-    at += 8 * plays
+    counted = np.frombuffer(buffer, "<i4", 3 * plays, at)
+    at += 12 * plays
     forward = np.frombuffer(buffer, "u1", entries, at)
     if entries and forward.max() > 1:
         raise BadFrame("forward is 0 or 1")
     _check_indexes(pairs, names_count)
-    _check_indexes(counts[:plays], names_count)
-    return PairsFrame(
-        names, counts[:plays], counts[plays:], pairs[:entries], pairs[entries:], weight, forward
-    )
+    _check_indexes(counted[: 2 * plays], names_count)
+    track, artist, count = counted.reshape(3, plays)
+    left, right = pairs.reshape(2, entries)
+    return PairsFrame(names, track, artist, count, left, right, weight, forward)
 
 
 def split_pairs(frame: PairsFrame, bytes_max: int) -> list[bytes]:
@@ -224,10 +227,11 @@ def _check_indexes(column: Int32s, names_count: int) -> None:
 
 def _part(frame: PairsFrame, pairs: slice, plays: slice) -> PairsFrame:
     """Some entries of a frame, with only the names they use."""
-    left, right, track = frame.left[pairs], frame.right[pairs], frame.play_track[plays]
-    used, index = np.unique(np.concatenate((left, right, track)), return_inverse=True)
-    entries = len(left)
-    left, right, track = np.split(index.astype(np.int32), [entries, 2 * entries])
+    both = (frame.left[pairs], frame.right[pairs])
+    columns = (*both, frame.play_track[plays], frame.play_artist[plays])
+    used, index = np.unique(np.concatenate(columns), return_inverse=True)
+    ends = np.cumsum([len(column) for column in columns])[:-1]
+    left, right, track, artist = np.split(index.astype(np.int32), ends)
     names = [frame.names[i] for i in used.tolist()]
     counts, weight, forward = frame.play_count[plays], frame.weight[pairs], frame.forward[pairs]
-    return PairsFrame(names, track, counts, left, right, weight, forward)
+    return PairsFrame(names, track, artist, counts, left, right, weight, forward)

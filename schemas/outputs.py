@@ -109,6 +109,9 @@ class SimilarTracks(Struct, frozen=True, gc=False):
     lately: Annotated[
         list[int], Meta(description="The weights again, halved every 8 plays of the track.")
     ] = field(default_factory=list)
+    artist: Annotated[
+        str, Meta(description="The track's artist, folded, as a play named it last; may be empty.")
+    ] = ""
 
 
 class TrendingTracks(Struct, frozen=True, gc=False):
@@ -194,6 +197,7 @@ def encode_similar(
     at_ms: int,
     plays: int,
     columns: tuple[Sequence[str], Weights, Weights, Weights],
+    artist: str = "",
 ) -> bytes:
     """JSON of SimilarTracks; `columns` are track_ids, weights, after and lately.
 
@@ -211,6 +215,7 @@ def encode_similar(
             "scores": scores,
             "after": after,
             "lately": lately,
+            "artist": artist,
         },
         option=_OPTIONS,
     )

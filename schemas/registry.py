@@ -118,7 +118,7 @@ FEEDBACK: Final = TopicSpec(
     owner="producers",
     group=_LISTENERS,
     retention_ms=7 * _DAY_MS,
-    doc="What listeners say about tracks, one event or an array of events per message.",
+    doc="What listeners say of tracks, artists and their taste, one event or an array per message.",
 )
 TRACKS: Final = TopicSpec(
     name="tracks",

@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 
 from models.recommend.kernels.listener import (
-    BLOCKED_COUNT,
+    AT_MS,
     CONTEXT_USED,
     EVENT_COUNT,
     EVENT_NEXT,
@@ -16,6 +16,7 @@ from models.recommend.kernels.listener import (
     HITS,
     LAST_MS,
     LAST_TRACK,
+    LIKED_WITH,
     LISTENER_COUNTERS,
     MARKET,
     META_COLUMNS,
@@ -23,41 +24,40 @@ from models.recommend.kernels.listener import (
     PLAYS,
     POPULAR_HITS,
     RECENT_COUNT,
+    SAID,
     SERVED_TRACKS,
     SESSION,
     SESSION_LENGTH,
+    STATEMENT,
     TRIALS,
     ListenerArrays,
 )
 from models.recommend.listener_records import ListenerRecord, join_events
+from models.recommend.said import Statement, new_said, statements
 from models.recommend.vocabulary import Vocabulary
 
 __all__ = [
-    "BLOCKED_TRACKS",
     "HEARD_TRACKS",
     "RECENT_PLAYS",
     "ListenerLimits",
     "ListenerSnapshot",
     "Tally",
-    "block",
     "clear",
     "load",
     "new_arrays",
     "snapshot",
-    "unblock",
 ]
 
 RECENT_PLAYS: Final = 50
 HEARD_TRACKS: Final = 256
-BLOCKED_TRACKS: Final = 256
 
 
 @dataclass(frozen=True, slots=True)
 class ListenerLimits:
     """Bounds and times of stage A; the settings of the same names feed them.
 
-    About 1.3 KB of memory per listener that was ever held, names apart, 1 KB more once they block
-    tracks.
+    About 1.3 KB of memory per listener that was ever held, names apart, 4 KB more once they say
+    something.
     """
 
     listeners_max: int = 200_000
@@ -83,7 +83,7 @@ class ListenerSnapshot:
     artists: list[str]
     heard: list[int]
     events: list[int]
-    blocked: list[str]
+    said: list[Statement]
     market: str
     last_track: str
 
@@ -106,6 +106,7 @@ class Tally:
 def new_arrays(limits: ListenerLimits) -> ListenerArrays:
     """Empty state. Zeros that nobody wrote take no memory."""
     slots = limits.listeners_max
+    said, liked = new_said()
     return ListenerArrays(
         meta=np.zeros((slots, META_COLUMNS), np.int64),
         recent=np.zeros((slots, RECENT_PLAYS), np.int32),
@@ -113,7 +114,8 @@ def new_arrays(limits: ListenerLimits) -> ListenerArrays:
         heard=np.zeros((slots, HEARD_TRACKS), np.uint16),
         events=np.zeros((slots, limits.dedupe_window), np.uint32),
         events_high=np.zeros((slots, limits.dedupe_window), np.uint8),
-        blocked=np.zeros((slots, BLOCKED_TRACKS), np.int32),
+        said=said,
+        liked=liked,
         served=np.zeros((slots, 2 * SERVED_TRACKS), np.int32),
         links=np.zeros((slots + 1, 2), np.int32),
         dirty=np.zeros(slots, np.uint8),
@@ -129,36 +131,9 @@ def clear(arrays: ListenerArrays, slot: int) -> None:
     arrays.stamp[slot] = 0
 
 
-def block(arrays: ListenerArrays, slot: int, track: int) -> bool:
-    """Block a track; the oldest block gives way to the 257th. Returns whether that is news."""
-    count = int(arrays.meta[slot, BLOCKED_COUNT])
-    row = arrays.blocked[slot]
-    if track in row[:count]:
-        return False
-    if count == len(row):
-        row[:-1] = row[1:].copy()
-        count -= 1
-    row[count] = track
-    arrays.meta[slot, BLOCKED_COUNT] = count + 1
-    return True
-
-
-def unblock(arrays: ListenerArrays, slot: int, track: int) -> bool:
-    """Take a block back. Returns whether there was one."""
-    count = int(arrays.meta[slot, BLOCKED_COUNT])
-    row = arrays.blocked[slot]
-    found = np.flatnonzero(row[:count] == track)
-    if not len(found):
-        return False
-    at = int(found[0])
-    row[at : count - 1] = row[at + 1 : count].copy()
-    arrays.meta[slot, BLOCKED_COUNT] = count - 1
-    return True
-
-
 def load(arrays: ListenerArrays, slot: int, record: ListenerRecord, vocabulary: Vocabulary) -> None:
     """Set a slot to a record. Columns longer than this process keeps lose what is oldest."""
-    _, recent, heard, events, following, blocked, length, plays, newest, last, session = record.head
+    _, recent, heard, events, following, count, length, plays, newest, last, session = record.head
     ids = vocabulary.intern(record.names)
     window, newest_events = arrays.events.shape[1], record.events
     if events > window or (following < events and events < window):  # written under another window
@@ -171,9 +146,16 @@ def load(arrays: ListenerArrays, slot: int, record: ListenerRecord, vocabulary: 
     arrays.events_high[slot, :events] = newest_events >> 32
     known = min(recent, CONTEXT_USED)
     arrays.artists[slot, :known] = ids[2 + recent : 2 + recent + known]
-    blocked_ids = ids[2 + recent + known :][-BLOCKED_TRACKS:]
-    if blocked:
-        arrays.blocked[slot, : len(blocked_ids)] = blocked_ids
+    row, names_at = int(arrays.meta[slot, SAID]), 2 + recent + known
+    if row:  # it has one if the record says so; what stood there is another record's
+        likes = ids[names_at + count :].reshape(-1, LIKED_WITH)
+        arrays.said[row - 1] = 0
+        arrays.said[row - 1, :count, STATEMENT] = (
+            record.kinds.astype(np.int64) << 32 | ids[names_at : names_at + count]
+        )
+        arrays.said[row - 1, :count, AT_MS] = record.said_ms
+        arrays.liked[row - 1] = 0
+        arrays.liked[row - 1, : len(likes)] = likes
     # One row in one assignment, in the order of the columns' numbers.
     arrays.meta[slot] = (
         plays,
@@ -187,7 +169,8 @@ def load(arrays: ListenerArrays, slot: int, record: ListenerRecord, vocabulary: 
         heard_kept,
         events,
         following % window,
-        len(blocked_ids),
+        row,
+        count,
     )
     arrays.served[slot] = 0
 
@@ -210,7 +193,7 @@ def snapshot(arrays: ListenerArrays, slot: int, names: list[str]) -> ListenerSna
         artists=[names[i] for i in arrays.artists[slot, : len(recent)].tolist()],
         heard=arrays.heard[slot, : meta[HEARD_COUNT]].tolist(),
         events=events[::-1].tolist(),
-        blocked=[names[i] for i in arrays.blocked[slot, : meta[BLOCKED_COUNT]].tolist()],
+        said=statements(arrays, slot, names),
         market=names[meta[MARKET]],
         last_track=names[meta[LAST_TRACK]],
     )

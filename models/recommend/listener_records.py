@@ -3,14 +3,18 @@
 Layout, little-endian:
 
     format version                       u8
-    counts: recent, heard, events, where the ring of events goes on, blocked     u16 each
+    counts: recent, heard, events, where the ring of events goes on, statements  u16 each
     session length                       u8
     plays, newest start, last start, session hash                                i64 each
     hashes of event ids, lower 32 bits   u32 each, as they stand in the ring
     their upper 8                        u8 each
     hashes of heard tracks               u16 each, newest first
+    when each statement was made         i64 each, oldest first
+    kinds of the statements              u8 each
     names: market, last track, recent tracks, artists of
-           the first five of them, blocked tracks       UTF-8, joined by newline
+           the first five of them, subjects of the
+           statements, and what each like was added to:
+           an artist and five likes, or empty           UTF-8, joined by newline
 """
 
 from __future__ import annotations
@@ -22,29 +26,35 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.recommend.kernels.listener import (
-    BLOCKED_COUNT,
+    AT_MS,
     CONTEXT_USED,
     EVENT_COUNT,
     EVENT_NEXT,
     HEARD_COUNT,
     LAST_MS,
     LAST_TRACK,
+    LIKED,
+    LIKED_WITH,
     MARKET,
     NEWEST_MS,
     PLAYS,
     RECENT_COUNT,
+    SAID_COUNT,
     SESSION,
     SESSION_LENGTH,
+    STATEMENT,
     ListenerArrays,
 )
+from models.recommend.said import held
 
 __all__ = ["ListenerColumns", "ListenerRecord", "decode_listener", "join_events"]
 
 _VERSION: Final = 3
+_ID: Final = 0xFFFFFFFF
 _HEAD: Final = struct.Struct("<BHHHHHBqqqq")
 _HEAD_TYPE: Final = np.dtype(
     [("version", "u1")]
-    + [(name, "<u2") for name in ("recent", "heard", "events", "next", "blocked")]
+    + [(name, "<u2") for name in ("recent", "heard", "events", "next", "said")]
     + [("length", "u1")]
     + [(name, "<i8") for name in ("plays", "newest", "last", "session")]
 )
@@ -53,7 +63,7 @@ _HEAD_COLUMNS: Final = (
     ("heard", HEARD_COUNT),
     ("events", EVENT_COUNT),
     ("next", EVENT_NEXT),
-    ("blocked", BLOCKED_COUNT),
+    ("said", SAID_COUNT),
     ("length", SESSION_LENGTH),
     ("plays", PLAYS),
     ("newest", NEWEST_MS),
@@ -62,12 +72,18 @@ _HEAD_COLUMNS: Final = (
 )
 
 
+Said = tuple[NDArray[np.int64], NDArray[np.int32]]
+"""Statements of a listener, and what their likes were added to."""
+
+
 class ListenerRecord(NamedTuple):
     """A record as read back."""
 
     head: tuple[int, ...]
     events: NDArray[np.int64]
     heard: NDArray[np.uint16]
+    said_ms: NDArray[np.int64]
+    kinds: NDArray[np.uint8]
     names: list[str]
 
 
@@ -85,16 +101,20 @@ class ListenerColumns(NamedTuple):
     heard: NDArray[np.uint16]
     names: NDArray[np.int32]  # ids of market, last track and recent tracks
     artists: NDArray[np.int32]
-    blocked: NDArray[np.int32]
+    said: list[Said | None]
 
     @classmethod
     def copy(cls, arrays: ListenerArrays, slots: NDArray[np.int32]) -> ListenerColumns:
         """The rows of `slots` as they are now."""
         meta = arrays.meta[slots]
-        recent, heard, events, blocked = (
+        recent, heard, events = (
             int(meta[:, column].max(initial=0))
-            for column in (RECENT_COUNT, HEARD_COUNT, EVENT_COUNT, BLOCKED_COUNT)
+            for column in (RECENT_COUNT, HEARD_COUNT, EVENT_COUNT)
         )
+        said: list[Said | None] = [None] * len(slots)
+        for i in np.flatnonzero(meta[:, SAID_COUNT]).tolist():
+            statements, liked = held(arrays, int(slots[i]))
+            said[i] = statements.copy(), liked.copy()
         names = np.empty((len(slots), 2 + recent), np.int32)
         names[:, :2] = meta[:, (MARKET, LAST_TRACK)]
         names[:, 2:] = arrays.recent[slots, :recent]
@@ -105,12 +125,18 @@ class ListenerColumns(NamedTuple):
             arrays.heard[slots, :heard],
             names,
             arrays.artists[slots],
-            arrays.blocked[slots, :blocked],
+            said,
         )
 
     def part(self, start: int, end: int) -> ListenerColumns:
         """Some of the rows, not copied."""
         return ListenerColumns._make(column[start:end] for column in self)
+
+    def used_ids(self) -> list[NDArray[np.int32]]:
+        """Every id in these rows."""
+        said = [each for each in self.said if each is not None]
+        subjects = [(statements[:, STATEMENT] & _ID).astype(np.int32) for statements, _ in said]
+        return [self.names, self.artists, *subjects, *(liked for _, liked in said)]
 
     def encode(self, names: NDArray[np.object_]) -> list[bytes]:
         """A record for each row. `names` is by id."""
@@ -124,16 +150,21 @@ class ListenerColumns(NamedTuple):
         heard, window, heard_width = self.heard.tobytes(), self.events.shape[1], self.heard.shape[1]
         texts, artists = names[self.names].tolist(), names[self.artists].tolist()
         records = []
-        counts = meta[:, (RECENT_COUNT, HEARD_COUNT, EVENT_COUNT, BLOCKED_COUNT)].tolist()
-        for i, (recent, heard_count, event_count, blocked) in enumerate(counts):
-            words = texts[i][: 2 + recent] + artists[i][:recent]
-            if blocked:
-                words += names[self.blocked[i, :blocked]].tolist()
+        counts = meta[:, (RECENT_COUNT, HEARD_COUNT, EVENT_COUNT)].tolist()
+        for i, (recent, heard_count, event_count) in enumerate(counts):
+            words, said = texts[i][: 2 + recent] + artists[i][:recent], b""
+            if (stated := self.said[i]) is not None:
+                statements, liked = stated
+                said = statements[:, AT_MS].tobytes()
+                said += (statements[:, STATEMENT] >> 32).astype(np.uint8).tobytes()
+                words += names[statements[:, STATEMENT] & _ID].tolist()
+                words += names[liked.ravel()].tolist()
             records.append(
                 head[i * width : (i + 1) * width]
                 + events[4 * i * window : 4 * (i * window + event_count)]
                 + highs[i * window : i * window + event_count]
                 + heard[2 * i * heard_width : 2 * (i * heard_width + heard_count)]
+                + said
                 + "\n".join(words).encode()
             )
         return records
@@ -144,10 +175,11 @@ def decode_listener(value: bytes) -> ListenerRecord:
     if len(value) < _HEAD.size or value[0] != _VERSION:
         raise ValueError("not a listener record of a version that this code reads")
     head = _HEAD.unpack_from(value)
-    _, recent, heard_count, event_count, _, blocked, *_ = head
+    _, recent, heard_count, event_count, _, count, *_ = head
     highs_at = _HEAD.size + 4 * event_count
     heard_at = highs_at + event_count
-    names_at = heard_at + 2 * heard_count
+    said_at = heard_at + 2 * heard_count
+    names_at = said_at + 9 * count
     if len(value) < names_at:
         raise ValueError("listener record is truncated")
     events = join_events(
@@ -155,7 +187,10 @@ def decode_listener(value: bytes) -> ListenerRecord:
         np.frombuffer(value, "u1", event_count, highs_at),
     )
     heard = np.frombuffer(value, "<u2", heard_count, heard_at)
+    said_ms = np.frombuffer(value, "<i8", count, said_at)
+    kinds = np.frombuffer(value, "u1", count, said_at + 8 * count)
     names = value[names_at:].decode().split("\n")
-    if len(names) != 2 + recent + min(recent, CONTEXT_USED) + blocked:
+    added = LIKED_WITH * int((kinds == LIKED).sum())
+    if len(names) != 2 + recent + min(recent, CONTEXT_USED) + count + added:
         raise ValueError("listener record holds another number of names than it says")
-    return ListenerRecord(head, events, heard, names)
+    return ListenerRecord(head, events, heard, said_ms, kinds, names)

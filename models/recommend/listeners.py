@@ -18,17 +18,16 @@ from numpy.typing import NDArray
 from models.recommend.changing import SLICE_RECORDS, Records
 from models.recommend.kernels.candidates import Scene
 from models.recommend.kernels.listener import (
-    BLOCKED_COUNT,
+    BLOCKED_ARTIST,
     DIRTY,
+    DUPLICATE,
     HEARD_COUNT,
     LAST_TRACK,
     MARKET,
+    STATEMENT,
     TOUCHED,
 )
 from models.recommend.kernels.listening import (
-    BROKEN_OFF,
-    NOT_EARLY,
-    SKIPPED_EARLY,
     PlayColumns,
     Rules,
     learn_plays,
@@ -39,30 +38,27 @@ from models.recommend.listener_memory import (
     ListenerLimits,
     ListenerSnapshot,
     Tally,
-    block,
     clear,
     load,
     new_arrays,
     snapshot,
-    unblock,
 )
 from models.recommend.listener_records import ListenerColumns, decode_listener
 from models.recommend.outgoing import Outbox
-from models.recommend.plays import Learned, event_hashes, hash64, is_early
+from models.recommend.plays import Learned, play_columns
 from models.recommend.rankers import RANKER_KEY, decode_ranker, encode_ranker, new_ranker
+from models.recommend.said import SaidRows, held
 from models.recommend.scenes import no_scene
-from models.recommend.vocabulary import Vocabulary, hash16
-from schemas.artists import artist_name
+from models.recommend.statements import Statements, makes_known
+from models.recommend.vocabulary import NO_NAME, Vocabulary, hash16
 from schemas.events import Feedback, PlayEvent
-from schemas.frames import ARTIST_MARK, PairsFrame, TrendCountsFrame
+from schemas.frames import PairsFrame, TrendCountsFrame
 from schemas.outputs import WORLD
 
-__all__ = ["HEARD_TRACKS", "ListenerLimits", "ListenerSnapshot", "ListenerState", "artist_key"]
+__all__ = ["HEARD_TRACKS", "ListenerLimits", "ListenerSnapshot", "ListenerState"]
 
 _APPLIED: Final = 0
 _DUPLICATE: Final = 1
-_WHOLE: Final = ("finished", "stopped")
-_EARLY: Final = {"error": BROKEN_OFF, "skipped": SKIPPED_EARLY}
 
 
 class Lists(Protocol):
@@ -94,6 +90,8 @@ class ListenerState:
         self._free: list[int] = []
         self._evicted: dict[str, None] = {}
         self._outbox = Outbox(vocabulary)
+        self._said = SaidRows()
+        self._statements = Statements(vocabulary, self._outbox.pairs)
         self._batch = 0
         self._saving: ListenerColumns | None = None
         self._ranker_saved = 0
@@ -102,6 +100,11 @@ class ListenerState:
 
     def __len__(self) -> int:
         return len(self._slots)
+
+    @property
+    def forgotten(self) -> int:
+        """Statements that gave way to newer ones of their kind, since the start."""
+        return self._statements.forgotten
 
     @property
     def tally(self) -> Tally:
@@ -149,6 +152,11 @@ class ListenerState:
         """How many distinct tracks the listener is known to have heard, at most 256."""
         return int(self.arrays.meta[slot, HEARD_COUNT])
 
+    def blocks_artists(self, slot: int) -> bool:
+        """Whether the listener blocks an artist."""
+        said, _ = held(self.arrays, slot)
+        return BLOCKED_ARTIST in said[:, STATEMENT] >> 32
+
     def learn(
         self,
         plays: Sequence[PlayEvent],
@@ -164,27 +172,25 @@ class ListenerState:
         if not plays:
             return Learned(np.zeros(0, np.uint8), [])
         self._begin()
-        columns = self._columns(plays, exempt)
+        columns = play_columns(plays, exempt, self.vocabulary)
         self._outbox.pairs.reserve(13 * len(plays))
         self._outbox.trends.reserve(2 * len(plays))
         self._learn_all([play.user_id for play in plays], columns, lists)
+        self._note_artists(columns)
         touched = columns.touched[: self.arrays.counters[TOUCHED]].tolist()
         return Learned(columns.outcome, self._still_touched(touched))
 
     def apply_feedback(self, events: Sequence[Feedback]) -> Learned:
-        """Block and unblock tracks. What changes nothing is a `duplicate`."""
+        """Let listeners say what they like and what not. What changes nothing is a `duplicate`."""
         self._begin()
         outcomes = np.full(len(events), _DUPLICATE, np.uint8)
         touched = []
         for i, event in enumerate(events):
             slot = self._slots.get(event.user_id)
-            if event.kind == "block_track":
+            if makes_known(event):
                 slot = self._admit(event.user_id) if slot is None else slot
-                changed = block(self.arrays, slot, self.vocabulary.id(event.track_id))
-            else:
-                track = self.vocabulary.find(event.track_id)
-                changed = slot is not None and unblock(self.arrays, slot, track)
-            if changed and slot is not None:
+                self.arrays = self._said.give(self.arrays, slot)
+            if slot is not None and self._statements.apply(self.arrays, slot, event):
                 outcomes[i] = _APPLIED
                 self._touch(slot)
                 touched.append(slot)
@@ -249,22 +255,23 @@ class ListenerState:
         self.vocabulary.sweep_if_due()
         slot = self._slots.get(user_id)
         slot = self._admit(user_id) if slot is None else slot
+        if len(record.kinds):
+            self.arrays = self._said.give(self.arrays, slot)
         load(self.arrays, slot, record, self.vocabulary)
         link_newest(self.arrays.links, slot)
 
     def used_ids(self) -> list[NDArray[np.int32]]:
         """Every id this state holds, for the vocabulary's sweep."""
         used, arrays, saving = len(self._users), self.arrays, self._saving
-        blocking = np.flatnonzero(arrays.meta[:used, BLOCKED_COUNT])
         return [
             arrays.recent[:used],
             arrays.artists[:used],
             arrays.served[:used],
-            arrays.blocked[blocking],
+            *self._said.used_ids(arrays),
             arrays.meta[:used, [MARKET, LAST_TRACK]].astype(np.int32),
             np.array([self._world], np.int32),
             *self._outbox.used_ids(),
-            *(() if saving is None else (saving.names, saving.artists, saving.blocked)),
+            *(() if saving is None else saving.used_ids()),
         ]
 
     def _begin(self) -> None:
@@ -273,33 +280,10 @@ class ListenerState:
         self._batch += 1
         self.arrays.counters[TOUCHED] = 0
 
-    def _columns(self, plays: Sequence[PlayEvent], exempt: Sequence[bool]) -> PlayColumns:
-        """The batch as arrays, with strings replaced by ids and hashes."""
-        count, vocabulary = len(plays), self.vocabulary
-        track = vocabulary.intern([play.track_id for play in plays])
-        market = vocabulary.intern([play.market or "" for play in plays])
-        artist = vocabulary.intern([*map(artist_key, plays)])
-        session = [0 if play.session_id is None else hash64(play.session_id) or 1 for play in plays]
-        early = [
-            _EARLY[play.end_reason]
-            if play.end_reason not in _WHOLE and is_early(play)
-            else NOT_EARLY
-            for play in plays
-        ]
-        return PlayColumns(
-            slot=np.empty(count, np.int32),
-            track=track,
-            track_hash=vocabulary.hash32[track].astype(np.uint16),
-            artist=artist,
-            event=event_hashes([play.event_id for play in plays]),
-            session=np.array(session, np.int64),
-            started_ms=np.array([play.started_at_ms for play in plays], np.int64),
-            market=market,
-            early=np.array(early, np.uint8),
-            exempt=np.array(exempt, np.uint8) if exempt else np.zeros(count, np.uint8),
-            outcome=np.empty(count, np.uint8),
-            touched=np.empty(count, np.int32),
-        )
+    def _note_artists(self, columns: PlayColumns) -> None:
+        """Know of each track counted the artist that it was played under last."""
+        named = (columns.artist != NO_NAME) & (columns.outcome != DUPLICATE)
+        self.vocabulary.artist[columns.track[named]] = columns.artist[named]
 
     def _learn_all(self, users: list[str], columns: PlayColumns, lists: Lists | None) -> None:
         """Give each play its listener's slot and learn it; newcomers may cost others theirs."""
@@ -377,12 +361,7 @@ class ListenerState:
         if arrays.dirty[slot]:
             arrays.dirty[slot] = 0
             arrays.counters[DIRTY] -= 1
+        self._said.take_back(arrays, slot)
         clear(arrays, slot)
         self._users[slot] = ""
         self._free.append(slot)
-
-
-def artist_key(play: PlayEvent) -> str:
-    """The name of the row of a play's artist; empty if it has none."""
-    name = artist_name(play.artist) if play.artist else ""
-    return ARTIST_MARK + name if name else ""

@@ -6,7 +6,7 @@ Layout, little-endian:
     plays                                    i64
     weights, the part of each that came after the track     i64 each
     fading weights                           f32 each
-    names                                    UTF-8, joined by newline
+    names: the track's artist or nothing, and neighbours     UTF-8, joined by newline
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from models.recommend.kernels.rows import RowArrays
 
 __all__ = ["NeighbourColumns", "decode_neighbours"]
 
-_VERSION: Final = 2
+_VERSION: Final = 3
 _HEAD: Final = struct.Struct("<BHq")
 
 
@@ -33,6 +33,7 @@ class NeighbourColumns(NamedTuple):
     """What the records of some rows need, no wider than the longest row."""
 
     owner: NDArray[np.int32]
+    artist: NDArray[np.int32]
     plays: NDArray[np.int64]
     sizes: NDArray[np.int32]
     ids: NDArray[np.int32]
@@ -47,6 +48,7 @@ class NeighbourColumns(NamedTuple):
         width = int(sizes.max(initial=0))
         return cls(
             rows.owner[slots],
+            rows.artist[slots],
             rows.plays[slots],
             sizes,
             rows.ids[slots, :width],
@@ -66,7 +68,7 @@ class NeighbourColumns(NamedTuple):
         weights, forward, fading = (
             column.tobytes() for column in (self.weights, self.forward, self.fading)
         )
-        texts = names[self.ids].tolist()
+        texts, artists = names[self.ids].tolist(), names[self.artist].tolist()
         plays = self.plays.tolist()
         return [
             (
@@ -75,22 +77,25 @@ class NeighbourColumns(NamedTuple):
                 + weights[8 * i * width : 8 * (i * width + size)]
                 + forward[8 * i * width : 8 * (i * width + size)]
                 + fading[4 * i * width : 4 * (i * width + size)]
-                + "\n".join(texts[i][:size]).encode(),
+                + "\n".join([artists[i], *texts[i][:size]]).encode(),
             )
             for i, size in enumerate(self.sizes.tolist())
         ]
 
 
 def decode_neighbours(value: bytes) -> tuple[int, Columns, list[str]]:
-    """Plays, columns (weights, forward, fading) and names. Raises ValueError on anything else."""
+    """Plays, columns (weights, forward, fading) and names, that of the artist first.
+
+    Raises ValueError on anything else.
+    """
     if len(value) < _HEAD.size or value[0] != _VERSION:
         raise ValueError("not a neighbours record of a version that this code reads")
     _, size, plays = _HEAD.unpack_from(value)
     names_at = _HEAD.size + 20 * size
     if len(value) < names_at:
         raise ValueError("neighbours record is truncated")
-    names = value[names_at:].decode().split("\n") if size else []
-    if len(names) != size:
+    names = value[names_at:].decode().split("\n")
+    if len(names) != 1 + size:
         raise ValueError("neighbours record holds another number of names than it says")
     columns = (
         np.frombuffer(value, "<i8", size, _HEAD.size),

@@ -51,7 +51,8 @@ class RowColumns:
     """A track's plays and its neighbours, heaviest first.
 
     `forward` is the part of a weight that was played after the track; `fading` is weight that
-    halves every 8 plays of the track.
+    halves every 8 plays of the track. `artist` is as the track's last play to name one did, folded
+    and marked; empty if none did.
     """
 
     plays: int
@@ -59,6 +60,7 @@ class RowColumns:
     weights: NDArray[np.int64]
     forward: NDArray[np.int64]
     fading: NDArray[np.float32]
+    artist: str = ""
 
 
 class NeighbourState:
@@ -122,6 +124,8 @@ class NeighbourState:
             self.vocabulary.hash32,
             journal,
         )
+        named = columns.play_artist != columns.play_track
+        self._name_artists(ids[columns.play_track[named]], ids[columns.play_artist[named]])
         self._unpublished.extend(journal.unpublished[: counters[UNPUBLISHED]].tolist())
         self._note_evicted(journal.evicted[: counters[EVICTED]])
 
@@ -189,9 +193,10 @@ class NeighbourState:
         if value is None:
             self._forget(track_id)
             return
-        plays, columns, names = decode_neighbours(value)
+        plays, columns, (artist, *names) = decode_neighbours(value)
         self.vocabulary.sweep_if_due()
         ids = self.vocabulary.intern([track_id, *names])[: ROW_NEIGHBOURS + 1]
+        by = self.vocabulary.intern([artist])
         evicted = np.zeros(1, np.int32)
         rows.counters[EVICTED] = 0
         slot = admit_row(rows, self._places(), int(ids[0]), evicted)
@@ -205,13 +210,24 @@ class NeighbourState:
         rows.weights[slot, :size] = weights
         rows.forward[slot, :size] = forward
         rows.fading[slot, :size] = fading
+        rows.artist[slot] = NO_NAME
+        if artist:
+            self._name_artists(ids[:1], by)
         self._note_evicted(evicted[: rows.counters[EVICTED]])
 
     def used_ids(self) -> list[NDArray[np.int32]]:
         """Every id this state holds, for the vocabulary's sweep."""
         used, saving = int(self._rows.counters[USED]), self._saving
-        kept = () if saving is None else (saving.ids, saving.owner)
-        return [self._rows.ids[:used], self._rows.owner[:used], *kept]
+        kept = () if saving is None else (saving.ids, saving.owner, saving.artist)
+        rows = self._rows
+        return [rows.ids[:used], rows.owner[:used], rows.artist[:used], *kept]
+
+    def _name_artists(self, tracks: NDArray[np.int32], artists: NDArray[np.int32]) -> None:
+        """Note who the tracks are by: in their rows, and for whoever makes lists here."""
+        slots = self._places()[tracks] - 1
+        held = slots >= 0  # another track may have taken the place of one within its frame
+        self._rows.artist[slots[held]] = artists[held]
+        self.vocabulary.artist[tracks] = artists
 
     def _places(self) -> NDArray[np.int32]:
         """Slot + 1 by track id, as long as the vocabulary."""
@@ -253,6 +269,7 @@ class NeighbourState:
             sizes = positive.sum(axis=1)
         tracks = self.vocabulary.objects[ids].tolist()
         owners, plays = rows.owner[slots].tolist(), rows.plays[slots].tolist()
+        artists = rows.artist[slots].tolist()
         return [
             (
                 names[owners[i]],
@@ -262,6 +279,7 @@ class NeighbourState:
                     weights[i, :size],
                     forward[i, :size],
                     fading[i, :size],
+                    names[artists[i]],
                 ),
             )
             for i, size in enumerate(sizes.tolist())
@@ -277,6 +295,7 @@ def _new_rows(tracks_max: int) -> RowArrays:
         sizes=np.zeros(tracks_max, np.int32),
         plays=np.zeros(tracks_max, np.int64),
         owner=np.zeros(tracks_max, np.int32),
+        artist=np.zeros(tracks_max, np.int32),
         links=np.zeros((tracks_max + 1, 2), np.int32),
         dirty=np.zeros(tracks_max, np.uint8),
         unpublished=np.zeros(tracks_max, np.uint8),

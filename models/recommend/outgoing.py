@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from models.recommend.counting import Sums
 from models.recommend.kernels.grouping import by_first, localise
 from models.recommend.kernels.listening import IN_TURN
-from models.recommend.vocabulary import Vocabulary
+from models.recommend.vocabulary import NO_NAME, Vocabulary
 from schemas.frames import PairsFrame, TrendCountsFrame
 
 __all__ = ["Outbox"]
@@ -54,7 +54,10 @@ class Outbox:
         partition = self._partitions(left, partition_of)
         order = np.argsort(partition, kind="stable")
         partitions, starts = _runs(partition[order])
-        ids = np.stack((left[order], right[order]), axis=1)
+        left, right = left[order], right[order]
+        # The artist of each track played, and where there is none, what is named anyway.
+        artist = np.where(left == right, self._vocabulary.artist[left], NO_NAME)
+        ids = np.stack((left, right, np.where(artist == NO_NAME, left, artist)), axis=1)
         local, distinct, begins = localise(starts, ids, self._scratch_for())
         # Entries of one row together: its owner finds the row once, and still in its cache.
         together = by_first(starts, local, begins)
@@ -126,7 +129,7 @@ def _runs(values: NDArray[np.int32]) -> tuple[list[int], NDArray[np.int64]]:
 
 def _pairs_frame(
     names: list[str],
-    local: NDArray[np.int32],
+    local: NDArray[np.int32],  # left, right and artist
     amount: NDArray[np.int64],
     forward: NDArray[np.uint8],
 ) -> PairsFrame:
@@ -135,6 +138,7 @@ def _pairs_frame(
     return PairsFrame(
         names,
         play_track=local[plays, 0],
+        play_artist=local[plays, 2],
         play_count=amount[plays].astype(np.int32),
         left=local[pairs, 0],
         right=local[pairs, 1],

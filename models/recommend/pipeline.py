@@ -89,6 +89,6 @@ class Pipeline:
             self.popular[market] = names
             self.recommender.set_trending(market, names, scores.tolist())
 
-    def recommend(self, slots: Sequence[int]) -> list[ServedLists]:
-        """Both lists of each listener."""
-        return self.recommender.recommend(self.listeners, slots)
+    def recommend(self, slots: Sequence[int], *, at_ms: int = 0) -> list[ServedLists]:
+        """Both lists of each listener, at a time: what they hid is hidden for 30 days."""
+        return self.recommender.recommend(self.listeners, slots, at_ms=at_ms)

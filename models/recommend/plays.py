@@ -1,4 +1,4 @@
-"""What learning reads off a play: hashes of its ids, and whether it was broken off early."""
+"""What learning reads off plays: hashes and ids, and whether they were broken off early."""
 
 from __future__ import annotations
 
@@ -10,9 +10,25 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from models.recommend.kernels.listening import BROKEN_OFF, NOT_EARLY, SKIPPED_EARLY, PlayColumns
+from models.recommend.statements import artist_row
+from models.recommend.vocabulary import Vocabulary
 from schemas.events import PlayEvent
 
-__all__ = ["EARLY_MS", "OUTCOMES", "Learned", "event_hashes", "hash40", "hash64", "is_early"]
+__all__ = [
+    "EARLY_MS",
+    "OUTCOMES",
+    "Learned",
+    "artist_key",
+    "event_hashes",
+    "hash40",
+    "hash64",
+    "is_early",
+    "play_columns",
+]
+
+_WHOLE: Final = ("finished", "stopped")
+_EARLY: Final = {"error": BROKEN_OFF, "skipped": SKIPPED_EARLY}
 
 EARLY_MS: Final = 30_000
 """A skip before this, and before half of the track, says that the track was not wanted."""
@@ -65,3 +81,37 @@ def is_early(play: PlayEvent) -> bool:
         played_ms, duration_ms = play.played_ms, play.duration_ms
         return played_ms < EARLY_MS and (duration_ms == 0 or 2 * played_ms < duration_ms)
     return play.end_reason == "error"
+
+
+def artist_key(play: PlayEvent) -> str:
+    """The name of the row of a play's artist; empty if it has none."""
+    return artist_row(play.artist)
+
+
+def play_columns(
+    plays: Sequence[PlayEvent], exempt: Sequence[bool], vocabulary: Vocabulary
+) -> PlayColumns:
+    """A batch as arrays, with strings replaced by ids and hashes; to be learned."""
+    count = len(plays)
+    track = vocabulary.intern([play.track_id for play in plays])
+    market = vocabulary.intern([play.market or "" for play in plays])
+    artist = vocabulary.intern([*map(artist_key, plays)])
+    session = [0 if play.session_id is None else hash64(play.session_id) or 1 for play in plays]
+    early = [
+        _EARLY[play.end_reason] if play.end_reason not in _WHOLE and is_early(play) else NOT_EARLY
+        for play in plays
+    ]
+    return PlayColumns(
+        slot=np.empty(count, np.int32),
+        track=track,
+        track_hash=vocabulary.hash32[track].astype(np.uint16),
+        artist=artist,
+        event=event_hashes([play.event_id for play in plays]),
+        session=np.array(session, np.int64),
+        started_ms=np.array([play.started_at_ms for play in plays], np.int64),
+        market=market,
+        early=np.array(early, np.uint8),
+        exempt=np.array(exempt, np.uint8) if exempt else np.zeros(count, np.uint8),
+        outcome=np.empty(count, np.uint8),
+        touched=np.empty(count, np.int32),
+    )

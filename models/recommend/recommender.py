@@ -18,7 +18,8 @@ from models.recommend.kernels.candidates import NOTHING, Popular, RowSource, Sce
 from models.recommend.kernels.listener import CONTEXT_USED, MARKET, SESSION_LENGTH
 from models.recommend.kernels.ranking import DISCOVER, NEXT
 from models.recommend.kernels.serving import ServedArrays, serve
-from models.recommend.listeners import ListenerState, artist_key
+from models.recommend.listeners import ListenerState
+from models.recommend.plays import artist_key
 from models.recommend.vocabulary import NO_NAME, Vocabulary
 from schemas.events import PlayEvent
 from schemas.outputs import SOURCES, WORLD, Source
@@ -135,13 +136,18 @@ class Recommender:
             markets = np.concatenate((markets, intern([play.market or "" for play in plays])))
         return Needs(np.concatenate(rows), markets)
 
-    def recommend(self, state: ListenerState, slots: Sequence[int]) -> list[ServedLists]:
-        """Both lists of each slot, and the memory of them that `learn` is tested against."""
+    def recommend(
+        self, state: ListenerState, slots: Sequence[int], *, at_ms: int = 0
+    ) -> list[ServedLists]:
+        """Both lists of each slot, and the memory of them that `learn` is tested against.
+
+        What was hidden 30 days before `at_ms` or earlier may come again.
+        """
         if not slots:
             return []
         which = np.array(slots, np.int32)
         out = self._new_served(len(slots))
-        serve(state.arrays, which, self.scene(), state.ranker, out)
+        serve(state.arrays, which, at_ms, self.scene(), state.ranker, out)
         columns = self._list_columns(out)
         arrays, user = state.arrays, state.user_id
         recent = self.vocabulary.objects[arrays.recent[which, :CONTEXT_USED]].tolist()
@@ -163,7 +169,27 @@ class Recommender:
             grown = np.zeros(self.vocabulary.capacity, np.int32)
             grown[: len(popular.row_of)] = popular.row_of
             popular = self._popular = popular._replace(row_of=grown)
-        return Scene(self.rows.source, popular, self.vocabulary.hash32, self._rules)
+        words = self.vocabulary
+        return Scene(self.rows.source, popular, words.hash32, words.artist, self._rules)
+
+    def unknown_artists(
+        self, state: ListenerState, slots: Sequence[int], served: Sequence[ServedLists]
+    ) -> list[set[str]]:
+        """The tracks in each slot's lists whose artist is not known, if it matters.
+
+        It does where the listener blocks artists.
+        """
+        words = self.vocabulary
+        return [
+            {
+                track
+                for track in (*lists.next[0], *lists.discover[0])
+                if words.artist[words.find(track)] == NO_NAME
+            }
+            if state.blocks_artists(slot)
+            else set()
+            for slot, lists in zip(slots, served, strict=True)
+        ]
 
     def used_ids(self) -> list[NDArray[np.int32]]:
         """Every id this recommender holds, for the vocabulary's sweep."""

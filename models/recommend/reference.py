@@ -11,10 +11,11 @@ from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from models.recommend.kernels.listener import CONTEXT_USED
+from models.recommend.kernels.listener import CONTEXT_USED, KEPT
 from models.recommend.listener_memory import ListenerLimits, ListenerSnapshot
-from models.recommend.listeners import artist_key
-from models.recommend.plays import hash40, hash64, is_early
+from models.recommend.plays import artist_key, hash40, hash64, is_early
+from models.recommend.said import Statement
+from models.recommend.statements import artist_row, taste_of
 from models.recommend.vocabulary import hash16, hash32
 from schemas.events import Feedback, PlayEvent
 from schemas.outputs import WORLD, Direction
@@ -22,7 +23,15 @@ from schemas.outputs import WORLD, Direction
 __all__ = ["ReferenceListeners", "ReferenceRows", "ReferenceTrend"]
 
 FADING_GONE = 1e-6
-RECENT, HEARD, BLOCKED, CONTEXT, WEIGHT, ROW = 50, 256, 256, 10, 2520, 60
+RECENT, HEARD, CONTEXT, WEIGHT, ROW, LIKES_BEFORE = 50, 256, 10, 2520, 60, 5
+LIKED, BLOCKED, HIDDEN, BLOCKED_ARTIST, TASTE = 1, 2, 3, 4, (5, 6, 7)
+SAYS = {"like": LIKED, "block_track": BLOCKED, "hide": HIDDEN, "block_artist": BLOCKED_ARTIST}
+TAKES_BACK = {
+    "unlike": (LIKED,),
+    "unblock_track": (BLOCKED,),
+    "unblock_artist": (BLOCKED_ARTIST,),
+    "undo": (LIKED, BLOCKED, HIDDEN, BLOCKED_ARTIST),
+}
 
 
 @dataclass
@@ -38,20 +47,21 @@ class _Listener:
     artists: list[str] = field(default_factory=list)
     heard: list[int] = field(default_factory=list)
     events: list[int] = field(default_factory=list)
-    blocked: list[str] = field(default_factory=list)
+    said: list[Statement] = field(default_factory=list)
 
 
 class ReferenceListeners:
     """Stage A. `pairs` are weights by (left, right, whether right came after left).
 
-    `before` is called with what is known of a listener, and the track, before it is applied.
+    `artists` is by track, as named last. `before` is called with what is known of a listener, the
+    track, and when it began, before a play is applied.
     """
 
     def __init__(
         self,
         limits: ListenerLimits | None = None,
         *,
-        before: Callable[[ListenerSnapshot, str], None] | None = None,
+        before: Callable[[ListenerSnapshot, str, int], None] | None = None,
     ) -> None:
         self.limits = limits or ListenerLimits()
         self._before = before
@@ -59,6 +69,7 @@ class ReferenceListeners:
         self.plays: Counter[str] = Counter()
         self.pairs: Counter[tuple[str, str, bool]] = Counter()
         self.trends: Counter[tuple[str, str, int]] = Counter()
+        self.artists: dict[str, str] = {}
         self.evictions = 0
 
     def learn(self, plays: Iterable[PlayEvent]) -> list[str]:
@@ -84,7 +95,7 @@ class ReferenceListeners:
             artists=found.artists,
             heard=found.heard,
             events=found.events,
-            blocked=found.blocked,
+            said=found.said,
             market=found.market,
             last_track=found.last_track,
         )
@@ -99,13 +110,15 @@ class ReferenceListeners:
         late = play.started_at_ms < listener.newest_ms - self.limits.lateness_ms
         before = self.snapshot(play.user_id)
         if self._before and before and not early and not late:
-            self._before(before, play.track_id)
+            self._before(before, play.track_id, play.started_at_ms)
         listener.events = [event, *listener.events][: self.limits.dedupe_window]
         listener.plays += 1
         track_hash = hash16(play.track_id)
         others = [other for other in listener.heard if other != track_hash]
         listener.heard = [track_hash, *others][:HEARD]
         self.plays[play.track_id] += 1
+        if artist_key(play):
+            self.artists[play.track_id] = artist_key(play)
         if not early:
             for market in {WORLD, play.market or WORLD}:
                 self.trends[market, play.track_id, play.started_at_ms // 60_000] += 1
@@ -149,16 +162,61 @@ class ReferenceListeners:
         listener.session, listener.last_ms = session, play.started_at_ms
 
     def _feedback(self, event: Feedback) -> str:
-        known = self.listeners.get(event.user_id)
-        blocked = [] if known is None else known.blocked
-        if (event.track_id in blocked) == (event.kind == "block_track"):
+        said = self._after(event, self.listeners.get(event.user_id) or _Listener())
+        before = self.snapshot(event.user_id)
+        if said == (before.said if before else []):
             return "duplicate"
         listener = self._use(event.user_id)
-        if event.kind == "block_track":
-            listener.blocked = [*blocked, event.track_id][-BLOCKED:]
-        else:
-            listener.blocked = [track for track in blocked if track != event.track_id]
+        for statement in listener.said:
+            if statement not in said:
+                self._weigh_like(statement, -1)
+        for statement in said:
+            if statement not in listener.said:
+                self._weigh_like(statement, 1)
+        listener.said = _newest_of_each_kind(said)
         return "applied"
+
+    def _after(self, event: Feedback, listener: _Listener) -> list[Statement]:
+        """What holds after an event, if nothing had to give way."""
+        said, at_ms = listener.said, event.at_ms
+        if event.kind == "taste":
+            named = taste_of(event)
+            before = [s for s in said if s.kind in TASTE]
+            if (
+                any(at_ms < s.at_ms for s in before)
+                or [(s.kind, s.subject) for s in before] == named
+            ):
+                return said
+            others = [s for s in said if s.kind not in TASTE]
+            return others + [Statement(kind, name, at_ms) for kind, name in named]
+        of_artist = event.track_id is None or event.kind.endswith("block_artist")
+        subject = artist_row(event.artist) if of_artist else event.track_id or ""
+        of_subject = [s for s in said if s.kind not in TASTE and s.subject == subject]
+        others = [s for s in said if s not in of_subject]
+        if any(at_ms < s.at_ms for s in of_subject):
+            return said
+        if event.kind not in SAYS:
+            kinds = TAKES_BACK[event.kind]
+            return others if any(s.kind in kinds for s in of_subject) else said
+        kind = SAYS[event.kind]
+        if any(s.kind == kind and (kind != HIDDEN or s.at_ms == at_ms) for s in of_subject):
+            return said
+        liked: tuple[str, ...] = ()
+        if kind == LIKED:
+            likes = [s.subject for s in reversed(others) if s.kind == LIKED]
+            liked = (artist_row(event.artist), *[*likes, *[""] * LIKES_BEFORE][:LIKES_BEFORE])
+        return [*others, Statement(kind, subject, at_ms, liked)]
+
+    def _weigh_like(self, statement: Statement, sign: int) -> None:
+        if statement.kind != LIKED:
+            return
+        track, (artist, *others) = statement.subject, statement.liked
+        if artist:
+            self.pairs[artist, track, False] += sign * WEIGHT
+        for distance, other in enumerate(others, start=1):
+            if other:
+                self.pairs[track, other, False] += sign * (WEIGHT // distance)
+                self.pairs[other, track, False] += sign * (WEIGHT // distance)
 
     def _use(self, user_id: str) -> _Listener:
         if user_id not in self.listeners:
@@ -170,10 +228,18 @@ class ReferenceListeners:
         return self.listeners[user_id]
 
 
+def _newest_of_each_kind(said: list[Statement]) -> list[Statement]:
+    return [
+        s
+        for at, s in enumerate(said)
+        if sum(later.kind == s.kind for later in said[at:]) <= KEPT[s.kind]
+    ]
+
+
 class ReferenceRows:
     """Stage B. Each track's plays and weights, at most 60 of them.
 
-    Frame by frame: first its plays, then its weights.
+    Frame by frame: first its plays, then its weights, then who its tracks are by.
     """
 
     def __init__(self, tracks_max: int = 100_000) -> None:
@@ -181,6 +247,7 @@ class ReferenceRows:
         self.forward: Counter[tuple[str, str]] = Counter()
         self.fading: dict[tuple[str, str], float] = {}
         self.plays: Counter[str] = Counter()
+        self.artists: dict[str, str] = {}
         self.evictions = 0
         self._tracks_max = tracks_max
 
@@ -206,6 +273,11 @@ class ReferenceRows:
         self.forward[left, right] += weight if forward else 0
         self.fading[left, right] = self.fading.get((left, right), 0.0) + weight
 
+    def name_artist(self, track: str, artist: str) -> None:
+        """Note who a track is by, if it has a row."""
+        if track in self.rows:
+            self.artists[track] = artist
+
     def top(self, track: str, k: int) -> list[tuple[str, int]]:
         """The k heaviest neighbours."""
         row = self.rows.get(track, Counter[str]())
@@ -216,6 +288,7 @@ class ReferenceRows:
             if len(self.rows) == self._tracks_max:
                 evicted, row = self.rows.popitem(last=False)
                 del self.plays[evicted]
+                self.artists.pop(evicted, None)
                 for other in row:
                     del self.forward[evicted, other], self.fading[evicted, other]
                 self.evictions += 1

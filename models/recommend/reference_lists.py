@@ -7,16 +7,17 @@ agree to about one in a thousand, and tracks whose scores are that close may cha
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from models.recommend.listener_memory import ListenerSnapshot
-from models.recommend.reference import ReferenceRows
+from models.recommend.reference import BLOCKED, BLOCKED_ARTIST, HIDDEN, ReferenceRows
 from models.recommend.vocabulary import hash16, hash32
 
 __all__ = ["ReferenceRankers"]
 
 SOURCES = ("together", "lately", "after", "artist", "again", "often", "loop", "popular")
 UNIT, POPULAR, TRAINED = 2520, 32, 32
+HIDDEN_MS = 30 * 24 * 3_600_000
 KINDS = ("next", "discover")
 
 Sums = dict[str, dict[str, float]]  # by candidate and source
@@ -27,22 +28,25 @@ Trend = Sequence[tuple[str, float]]  # most played first
 class ReferenceRankers:
     """Both rankers, and the lists they make from rows and trends as they are now.
 
-    `trends` is by market; `world` stands in for a market without any.
+    `trends` is by market; `world` stands in for a market without any. `artists` is by track.
     """
 
-    def __init__(self, rows: ReferenceRows, trends: Mapping[str, Trend]) -> None:
-        self.rows, self.trends = rows, trends
+    def __init__(
+        self, rows: ReferenceRows, trends: Mapping[str, Trend], artists: Mapping[str, str]
+    ) -> None:
+        self.rows, self.trends, self.artists = rows, trends, artists
         first = [0.0] * (3 * len(SOURCES) + 1)
         first[0], first[1], first[3 * SOURCES.index("popular")] = 2.0, 1.0, 0.1
         self.weights = {kind: [*first] for kind in KINDS}
         self.squares = {kind: [0.0] * len(first) for kind in KINDS}
 
-    def train(self, listener: ListenerSnapshot, track: str) -> None:
+    def train(self, listener: ListenerSnapshot, track: str, at_ms: int) -> None:
         """Learn from a play: gradient of the cross entropy over the best 32, AdaGrad."""
         features = self._features(listener)
         for kind in KINDS:
             scores = self._scores(kind, features)
-            best = [t for t in _by_score(scores) if _is_allowed(kind, t, listener)][:TRAINED]
+            allowed = self._allowed(kind, listener, at_ms)
+            best = [t for t in _by_score(scores) if allowed(t)][:TRAINED]
             if track not in best:
                 continue
             chances = {t: math.exp(scores[t] - scores[best[0]]) for t in best}
@@ -54,15 +58,16 @@ class ReferenceRankers:
                 step = 0.05 * gradient / math.sqrt(self.squares[kind][f] + 0.01)
                 self.weights[kind][f] += step
 
-    def scores(self, kind: str, listener: ListenerSnapshot) -> dict[str, float]:
+    def scores(self, kind: str, listener: ListenerSnapshot, at_ms: int) -> dict[str, float]:
         """The score of every candidate that a list may hold."""
         scores = self._scores(kind, self._features(listener))
-        return {t: score for t, score in scores.items() if _is_allowed(kind, t, listener)}
+        allowed = self._allowed(kind, listener, at_ms)
+        return {t: score for t, score in scores.items() if allowed(t)}
 
-    def filling(self, kind: str, listener: ListenerSnapshot) -> list[str]:
+    def filling(self, kind: str, listener: ListenerSnapshot, at_ms: int) -> list[str]:
         """What a list is filled up with: the market's trends, then the world's."""
         names = [t for market in (listener.market, "world") for t, _ in self._trend(market)]
-        return [t for t in dict.fromkeys(names) if _is_allowed(kind, t, listener)]
+        return [*filter(self._allowed(kind, listener, at_ms), dict.fromkeys(names))]
 
     def shares(self, kind: str, listener: ListenerSnapshot, track: str) -> dict[str, float]:
         """What each source that speaks for a candidate adds to its score."""
@@ -80,6 +85,20 @@ class ReferenceRankers:
             0.8**k * max(rows[i][track], 0) / UNIT / math.sqrt(plays[i] + 1) if i in rows else 0.0
             for k, i in enumerate(listener.context[:5])
         ]
+
+    def _allowed(self, kind: str, listener: ListenerSnapshot, at_ms: int) -> Callable[[str], bool]:
+        """Whether a list may hold a track."""
+        said = listener.said
+        barred = {s.subject for s in said if s.kind == BLOCKED}
+        barred |= {s.subject for s in said if s.kind == HIDDEN and at_ms < s.at_ms + HIDDEN_MS}
+        barred |= {listener.last_track, *listener.recent[:1]}
+        artists = {s.subject for s in said if s.kind == BLOCKED_ARTIST}
+        heard = {*listener.heard} if kind == "discover" else set()
+        return lambda track: (
+            track not in barred
+            and self.artists.get(track) not in artists
+            and hash16(track) not in heard
+        )
 
     def _trend(self, market: str) -> Trend:
         return self.trends.get(market) or self.trends.get("world", ())
@@ -144,9 +163,3 @@ class ReferenceRankers:
 
 def _by_score(scores: Mapping[str, float]) -> list[str]:
     return sorted(scores, key=lambda track: (-scores[track], hash32(track)))
-
-
-def _is_allowed(kind: str, track: str, listener: ListenerSnapshot) -> bool:
-    if track in {*listener.blocked, listener.last_track, *listener.recent[:1]}:
-        return False
-    return kind == "next" or hash16(track) not in listener.heard

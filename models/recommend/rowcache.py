@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from models.recommend.kernels.candidates import RowSource
 from models.recommend.neighbours import PUBLISHED_NEIGHBOURS, RowColumns
-from models.recommend.vocabulary import Vocabulary
+from models.recommend.vocabulary import NO_NAME, Vocabulary
+from schemas.frames import ARTIST_MARK
 from schemas.outputs import decode_similar
 
 __all__ = ["RowCache"]
@@ -100,6 +101,7 @@ class RowCache:
             self._forward[place, :size] = columns.forward[:size]
             self._fading[place, :size] = columns.fading[:size]
             self._sizes[place] = size
+            self._note_artists(name, columns.artist, ids)
         return int(place)
 
     def put_own(
@@ -135,6 +137,14 @@ class RowCache:
     def used_ids(self) -> list[NDArray[np.int32]]:
         """Every id this cache holds, for the vocabulary's sweep."""
         return [self._ids[: self._used], self._tracks[: self._used]]
+
+    def _note_artists(self, name: str, artist: str, ids: NDArray[np.int32]) -> None:
+        """Know the artist of a row's track, or of the tracks of an artist's row."""
+        known, of = self.vocabulary.artist, self.vocabulary.id
+        if name.startswith(ARTIST_MARK):
+            known[ids[known[ids] == NO_NAME]] = of(name)  # another may have been named since
+        elif artist:
+            known[of(name)] = of(artist)
 
     def _take_places(self, tracks: NDArray[np.int32]) -> NDArray[np.int32]:
         """The places of distinct tracks, no more than there are; one may cost another its own."""
@@ -174,4 +184,5 @@ def _columns(row: bytes) -> RowColumns:
         np.array(similar.scores, np.int64),
         np.array(similar.after or none, np.int64),
         np.array(similar.lately or none, np.float32),
+        ARTIST_MARK + similar.artist if similar.artist else "",
     )

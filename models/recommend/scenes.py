@@ -26,4 +26,4 @@ def no_scene() -> Scene:
     )
     popular = Popular(np.zeros((1, 1), np.int32), np.zeros((1, 1)), one, one)
     rules = ServingRules(filtered=True, left_out=NOTHING)
-    return Scene(rows, popular, np.zeros(1, np.uint32), rules)
+    return Scene(rows, popular, np.zeros(1, np.uint32), one, rules)

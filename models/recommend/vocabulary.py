@@ -60,6 +60,9 @@ class Vocabulary:
         self.hash32 = np.zeros(_START_CAPACITY, np.uint32)
         self.objects: NDArray[np.object_] = np.full(_START_CAPACITY, "", np.object_)
         """`names` as an array: the names of a whole array of ids are one step of NumPy."""
+        self.artist = np.zeros(_START_CAPACITY, np.int32)
+        """The artist of a track, both by id, as far as this process knows: what the states learn
+        of it. Keeps its artist's name as long as the track's is kept."""
         self.generation = 0
         """Grows with each sweep: what is cached by id is stale when it changed."""
         self._ids: dict[str, int] = {"": NO_NAME}
@@ -111,6 +114,7 @@ class Vocabulary:
         marked[NO_NAME] = True
         for array in used:
             marked[array] = True
+        marked[self.artist[: len(marked)][marked]] = True
         free: list[int] = np.flatnonzero(~marked).tolist()
         already = set(self._free)
         for index in free:
@@ -118,6 +122,7 @@ class Vocabulary:
                 del self._ids[self.names[index]]
                 self.names[index] = ""
                 self.objects[index] = ""
+                self.artist[index] = NO_NAME
         freed = len(free) - len(already)
         self._free = free[::-1]  # lowest first: the same history gives the same ids
         self.generation += 1
@@ -139,6 +144,7 @@ class Vocabulary:
             if index >= len(self.hash32):
                 self.hash32 = np.concatenate((self.hash32, np.zeros_like(self.hash32)))
                 self.objects = np.concatenate((self.objects, np.full_like(self.objects, "")))
+                self.artist = np.concatenate((self.artist, np.zeros_like(self.artist)))
         self._ids[name] = index
         self.objects[index] = name
         self.hash32[index] = hash32(name)

@@ -32,7 +32,12 @@ def warm() -> None:
     neighbours = NeighbourState(vocabulary, tracks_max=2)
     trends = TrendState(vocabulary, tracks_per_market_max=2)
     learned = listeners.learn(_plays())
-    listeners.apply_feedback([Feedback("f", "u2", "block_track", "t9", _AT_MS)])
+    listeners.apply_feedback(
+        [
+            Feedback(event_id="f", user_id="u2", kind="like", track_id="t9", at_ms=_AT_MS),
+            Feedback(event_id="f", user_id="u2", kind="block_artist", artist="a", at_ms=_AT_MS),
+        ]
+    )
     for frame in listeners.drain_pairs(lambda _: 0).values():
         neighbours.learn(decode_pairs(encode_pairs(frame)))
     for counts in listeners.drain_trend_counts():

@@ -122,6 +122,11 @@ EVICTIONS: Final = _counter(
     "State",
     ("state",),
 )
+STATEMENTS_FORGOTTEN: Final = _counter(
+    "segue_statements_forgotten_total",
+    "Likes, blocks and the like that gave way to newer ones of their listener.",
+    "State",
+)
 RESTORE: Final = _counter(
     "segue_restore_records_total",
     "Changelog records from which state was restored.",

@@ -32,6 +32,10 @@ __all__ = ["Load", "Message", "PlayStream", "send_all"]
 LISTENERS, WANDERERS, CLUSTERS, TRACKS = 300, 12, 20, 40
 ARTISTS = 5  # of a cluster: each has eight of its tracks
 MARKETS = (None, "DE", "GB", "BR", "JP")
+SAID = (
+    *("block_track", "unblock_track", "like", "like", "unlike", "hide"),
+    *("block_artist", "unblock_artist", "undo", "taste"),
+)
 MINUTE_MS, HOUR_MS, DAY_MS = 60_000, 3_600_000, 86_400_000
 TICK_S = 0.02
 
@@ -200,16 +204,22 @@ class PlayStream:
         return [Message(self._feedback, person.home, person.user.encode(), b'{"event_id":1}')]
 
     def _said(self) -> list[Message]:
-        """A track of what they hear is blocked, or not any more."""
-        person = self._random.choice(self._people)
+        """Something is said of a track or an artist that they hear, or what they like."""
+        person, kind = self._random.choice(self._people), self._random.choice(SAID)
         self._events += 1
-        said = {
+        said: dict[str, Any] = {
             "event_id": f"said-{self._seed}-{self._events}",
             "user_id": person.user,
-            "kind": self._random.choice(("block_track", "unblock_track")),
-            "track_id": f"track-{person.cluster}-{self._random.randrange(5)}",
+            "kind": kind,
             "at_ms": self._start_ms + 1000 * self._events,
         }
+        artist = f"Bj\u00f6rn \ufb01fth {person.cluster}-{self._random.randrange(ARTISTS)}"
+        if kind == "taste":
+            said["artists"], said["genres"] = [artist, f" {artist}", "nobody"], ["Pop"]
+        elif kind.endswith("artist") or (kind == "undo" and self._random.random() < 0.5):
+            said["artist"] = artist
+        else:
+            said["track_id"] = f"track-{person.cluster}-{self._random.randrange(5)}"
         body = json.dumps(said).encode()
         return [Message(self._feedback, person.home, person.user.encode(), body)]
 

@@ -20,6 +20,7 @@ __all__ = ["fading_faults", "list_faults", "similar_faults", "trend_faults"]
 PUBLISHED = 50
 TRENDING = 100
 SESSION = 5
+BLOCKS, HIDDEN, HIDDEN_MS = {2, 4}, 3, 30 * 86_400_000
 # What speaks for a track: tracks of the session, or the track itself.
 OF_SESSION = {"together", "lately", "after", "artist"}
 OF_ITSELF = {"again", "often", "loop", "popular"}
@@ -46,6 +47,12 @@ def list_faults(
     scores, sources, because = value["scores"], value["sources"], value["because"]
     session = listener.recent[: min(listener.context, SESSION)]
     held = set(tracks)
+    by = {truth.rows[track].artist for track in held if track in truth.rows}
+    said = listener.said
+    blocked = {s.subject for s in said if s.kind in BLOCKS}
+    blocked |= {
+        s.subject for s in said if s.kind == HIDDEN and value["at_ms"] < s.at_ms + HIDDEN_MS
+    }
     heard = set(listener.heard)
     checks = {
         "is named after its key": (value["kind"], value["user_id"]) == name,
@@ -59,7 +66,8 @@ def list_faults(
             for source, place in zip(sources, because, strict=False)
         ),
         "has no track twice": len(held) == len(tracks),
-        "has no blocked track": not held & set(listener.blocked),
+        "has no blocked or hidden track": not held & blocked,
+        "has no track of a blocked artist": not by & blocked,
         "has known tracks only": held <= truth.rows.keys(),
         "names no artist": not any(track.startswith(ARTIST_MARK) for track in tracks),
         "has not the track just played": listener.last_track not in held,
@@ -84,6 +92,8 @@ def similar_faults(value: dict[str, Any], name: str, row: RowFacts) -> list[str]
     expected = [best, [row.weights[track] for track in best], after]
     found = [value["track_ids"], value["scores"], value["after"]]
     faults = []
+    if value["artist"] != row.artist.removeprefix(ARTIST_MARK):
+        faults.append(f"similar tracks of {name}: artist {value['artist']!r}, not {row.artist!r}")
     if (value["track_id"], value["plays"], found) != (name, row.plays, expected):
         faults.append(
             f"similar tracks of {name}:\n  expected {row.plays} {expected}\n"

@@ -20,7 +20,7 @@ __all__ = ["State", "live_state", "restored_state"]
 
 @dataclass(slots=True)
 class State:
-    """Listeners, plays and rows of tracks and artists, and plays per market, each in one partition.
+    """Listeners, plays, rows and artists of tracks, and plays per market, each in one partition.
 
     `rows` are weights by (left, right, whether right came after left). What depends on the order
     of adding or on which plays came in one frame is kept beside, and left out of comparisons:
@@ -30,6 +30,7 @@ class State:
     listeners: dict[str, ListenerSnapshot] = field(default_factory=dict)
     plays: Counter[str] = field(default_factory=Counter)
     rows: dict[tuple[str, str, bool], int] = field(default_factory=dict)
+    artists: dict[str, str] = field(default_factory=dict)
     trends: Counter[tuple[str, str]] = field(default_factory=Counter)
     rankers: dict[int, bytes] = field(default_factory=dict, compare=False)
     fading: dict[tuple[str, str], float] = field(default_factory=dict, compare=False)
@@ -62,6 +63,8 @@ class State:
             assert row is not None, "it was just drained"
             assert track not in self.plays, f"{track} is in two partitions"
             self.plays[track] = row.plays
+            if row.artist:
+                self.artists[track] = row.artist
             columns = row.weights.tolist(), row.forward.tolist(), row.fading.tolist()
             for name, weight, after, fading in zip(row.names, *columns, strict=True):
                 self.rows |= {

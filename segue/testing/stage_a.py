@@ -25,9 +25,16 @@ def play(track: str, at_ms: int = T0, **fields: Any) -> PlayEvent:  # Any: field
     return PlayEvent(track_id=track, started_at_ms=at_ms, **(values | fields))
 
 
-def said(kind: FeedbackKind, track: str, user: str = "ann") -> Feedback:
-    """Return feedback on a track."""
-    return Feedback("f", user, kind, track, T0)
+def said(
+    kind: FeedbackKind,
+    track: str | None = None,
+    user: str = "ann",
+    *,
+    at_ms: int = T0,
+    **fields: Any,  # of the event
+) -> Feedback:
+    """Return feedback of ann on a track, or on what `fields` say."""
+    return Feedback(event_id="f", user_id=user, kind=kind, track_id=track, at_ms=at_ms, **fields)
 
 
 def state(**limits: int) -> ListenerState:

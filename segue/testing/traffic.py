@@ -16,7 +16,7 @@ import msgspec
 
 from models.recommend.reference import ReferenceListeners
 from schemas.codec import encode_event
-from schemas.events import EndReason, Feedback, PlayEvent
+from schemas.events import EndReason, Feedback, FeedbackKind, PlayEvent
 from schemas.murmur2 import partition_of
 
 __all__ = ["START_MS", "Message", "Traffic", "make_traffic"]
@@ -31,6 +31,7 @@ ARTISTS = (
 """Of every third track, under any of these spellings; some say nothing."""
 AGAIN_MAX = 5  # how many messages back a producer may repeat itself; far below the dedupe window
 END_REASONS: tuple[EndReason, ...] = get_args(EndReason)
+KINDS: tuple[FeedbackKind, ...] = get_args(FeedbackKind)
 
 Kind = Literal["plays", "feedback"]
 
@@ -140,11 +141,15 @@ def _play(random: Random, person: _Listener, name: str) -> PlayEvent:
 
 def _feedback(random: Random, traffic: Traffic, person: _Listener, number: int) -> bytes:
     person.now_ms += 1
+    kind, track = random.choice(KINDS), random.randrange(TRACKS)
+    of_artist = kind.endswith("artist") or (kind == "undo" and random.random() < 0.5)
     event = Feedback(
         event_id=f"said-{number}",
         user_id=person.user_id,
-        kind=random.choice(["block_track", "block_track", "unblock_track"]),
-        track_id=f"track-{random.randrange(TRACKS)}",
+        kind=kind,
+        track_id=None if of_artist else f"track-{track}",
+        artist=random.choice(ARTISTS[number % 2]) if of_artist or kind == "like" else None,
+        artists=("Björk", "the knife") if kind == "taste" else (),
         at_ms=person.now_ms,
     )
     traffic.expected.feedback([event])

@@ -7,26 +7,27 @@ where each listener's events come in the order of their time, which `segue.testi
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from hashlib import blake2b
 from typing import Any
-from unicodedata import category, normalize
 from zlib import crc32
 
 from aiokafka.partitioner import murmur2
 
 from schemas.registry import FEEDBACK, PLAYS
 from segue.config import Settings
-from segue.testing.wire import ListenerFacts, RowFacts, read_events
+from segue.testing.wire import ListenerFacts, RowFacts, Said, folded, read_events
 
-__all__ = ["ARTIST_MARK", "Truth", "folded", "home_of"]
+__all__ = ["ARTIST_MARK", "Truth", "home_of"]
 
-RECENT, HEARD, BLOCKED, CONTEXT, ARTISTS = 50, 256, 256, 10, 5
+RECENT, HEARD, CONTEXT, ARTISTS, LIKES_BEFORE = 50, 256, 10, 5, 5
+SAYS = {"like": 1, "block_track": 2, "hide": 3, "block_artist": 4}
+TAKES_BACK = {"unlike": (1,), "unblock_track": (2,), "unblock_artist": (4,), "undo": (1, 2, 3, 4)}
+LIKED, HIDDEN, TASTE = 1, 3, {"artists": 5, "genres": 6, "languages": 7}
+KEPT = {1: 64, 2: 256, 3: 64, 4: 128, 5: 20, 6: 20, 7: 20}
 UNIT = 2520
 ARTIST_MARK = "\x01"  # the name of an artist's row begins with it
-ARTIST_CHARACTERS_MAX = 128
 DAY_MS = 86_400_000
 REQUEUED = "segue-requeued"
 
@@ -39,15 +40,6 @@ def home_of(key: str, partitions: int) -> int:
 def hash64(text: str) -> int:
     """Return the hash that stands for an id: 64 bits of BLAKE2b, signed."""
     return int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "little", signed=True)
-
-
-def folded(artist: str) -> str:
-    """Return the one name of an artist's many spellings, empty if nothing of it is left."""
-    text = normalize("NFKC", normalize("NFKC", artist).casefold())
-    blanks = re.sub(r"\s", " ", text)
-    printed = [letter for letter in blanks if not category(letter).startswith("C")]
-    single = re.sub(" +", " ", "".join(printed)).strip(" ")
-    return single[:ARTIST_CHARACTERS_MAX].rstrip(" ")
 
 
 class Truth:
@@ -109,6 +101,8 @@ class Truth:
         listener.events = [event, *listener.events][: self._settings.dedupe_window]
         listener.plays += 1
         self._row(track).plays += 1
+        artist = folded(play.get("artist") or "")
+        self._row(track).artist = ARTIST_MARK + artist if artist else self._row(track).artist
         heard = crc32(track.encode()) & 0xFFFF
         listener.heard = [heard, *(h for h in listener.heard if h != heard)][:HEARD]
         early = _is_early(play)
@@ -157,16 +151,67 @@ class Truth:
         listener.last_ms = play["started_at_ms"]
 
     def _feedback(self, event: dict[str, Any]) -> str:
-        known = self.listeners.get(event["user_id"])
-        blocked = known.blocked if known else []
-        if (event["track_id"] in blocked) == (event["kind"] == "block_track"):
+        listener = self.listeners.get(event["user_id"], ListenerFacts())
+        after = self._taste(event, listener) if event["kind"] == "taste" else None
+        after = self._said(event, listener) if after is None else after
+        if after == listener.said:
             return "duplicate"
-        listener = self.listeners.setdefault(event["user_id"], ListenerFacts())
-        if event["kind"] == "block_track":
-            listener.blocked = [*blocked, event["track_id"]][-BLOCKED:]
-        else:
-            listener.blocked = [track for track in blocked if track != event["track_id"]]
+        self.listeners[event["user_id"]] = listener
+        for sign, some, others in ((-1, listener.said, after), (1, after, listener.said)):
+            for said in some:
+                if said.kind == LIKED and said not in others:
+                    self._weigh_like(said, sign)
+        later: Counter[int] = Counter()
+        listener.said = []
+        for said in reversed(after):
+            later[said.kind] += 1
+            if later[said.kind] <= KEPT[said.kind]:
+                listener.said.insert(0, said)
         return "applied"
+
+    def _said(self, event: dict[str, Any], listener: ListenerFacts) -> list[Said]:
+        """What holds after a statement on a track or an artist, if there were no limits."""
+        kind, at_ms, track = event["kind"], event["at_ms"], event.get("track_id")
+        artist = ARTIST_MARK + folded(event.get("artist") or "")
+        of_artist = kind.endswith("block_artist") or track is None
+        subject = artist if of_artist else track
+        held = [s for s in listener.said if s.kind <= 4 and s.subject == subject]
+        others = [s for s in listener.said if s not in held]
+        if held and at_ms < held[0].at_ms:
+            return listener.said
+        if kind not in SAYS:
+            return others if held and held[0].kind in TAKES_BACK[kind] else listener.said
+        new = Said(SAYS[kind], str(subject), at_ms)
+        if held and held[0].kind == new.kind and (new.kind != HIDDEN or held[0].at_ms == at_ms):
+            return listener.said
+        if new.kind == LIKED:
+            likes = [s.subject for s in reversed(others) if s.kind == LIKED]
+            by = "" if artist == ARTIST_MARK else artist
+            new.liked = [by, *[*likes, *[""] * LIKES_BEFORE][:LIKES_BEFORE]]
+        return [*others, new]
+
+    def _taste(self, event: dict[str, Any], listener: ListenerFacts) -> list[Said]:
+        named: list[Said] = []
+        for field, kind in TASTE.items():
+            for name in event.get(field, ()):
+                mark = ARTIST_MARK if field == "artists" else ""
+                said = Said(kind, mark + folded(name), event["at_ms"])
+                if folded(name) and said not in named:
+                    named.append(said)
+        before = [s for s in listener.said if s.kind in TASTE.values()]
+        same = [(s.kind, s.subject) for s in before] == [(s.kind, s.subject) for s in named]
+        if same or (before and event["at_ms"] < before[0].at_ms):
+            return listener.said
+        return [s for s in listener.said if s not in before] + named
+
+    def _weigh_like(self, like: Said, sign: int) -> None:
+        artist, *others = like.liked
+        if artist:
+            self._weigh(artist, like.subject, sign * UNIT)
+        for distance, other in enumerate(others, start=1):
+            if other:
+                self._weigh(other, like.subject, sign * (UNIT // distance))
+                self._weigh(like.subject, other, sign * (UNIT // distance))
 
     def _trend(self, play: dict[str, Any]) -> None:
         for market in {"world", play.get("market") or "world"}:

@@ -11,10 +11,14 @@ import re
 import struct
 from dataclasses import dataclass, field
 from typing import Any
+from unicodedata import category, normalize
 
 __all__ = [
+    "ARTIST_CHARACTERS_MAX",
     "ListenerFacts",
     "RowFacts",
+    "Said",
+    "folded",
     "read_events",
     "read_listener",
     "read_row",
@@ -28,19 +32,40 @@ CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
 MARKET = re.compile(r"[A-Za-z0-9-]{2,8}\Z")
 WORDS = {
     "end_reason": {"finished", "skipped", "stopped", "error"},
-    "kind": {"block_track", "unblock_track"},
+    "kind": {
+        *("block_track", "unblock_track", "like", "unlike", "hide"),
+        *("block_artist", "unblock_artist"),
+        *("undo", "taste"),
+    },
 }
 PLAY = ("event_id", "user_id", "track_id", "started_at_ms", "played_ms", "duration_ms")
 REQUIRED = {
     "plays": (*PLAY, "end_reason"),
-    "feedback": ("event_id", "user_id", "kind", "track_id", "at_ms"),
+    "feedback": ("event_id", "user_id", "kind", "at_ms"),
 }
-OPTIONAL = ("session_id", "market", "artist", "title", "context", "device")
+OPTIONAL = {
+    "plays": ("session_id", "market", "artist", "title", "context", "device"),
+    "feedback": ("track_id", "artist", "artists", "genres", "languages"),
+}
+NAMES = ("artists", "genres", "languages")
+NAMES_MAX = 20
 
 LISTENER_HEAD = struct.Struct("<BHHHHHBqqqq")
 ROW_HEAD = struct.Struct("<BHq")
 TREND = struct.Struct("<Bq4dqB")
 ARTISTS_KEPT = 5
+ARTIST_CHARACTERS_MAX = 128
+LIKED, LIKED_WITH = 1, 6
+
+
+@dataclass(slots=True)
+class Said:
+    """A statement that holds: its kind as records number it; what a like was added to."""
+
+    kind: int
+    subject: str
+    at_ms: int
+    liked: list[str] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -58,7 +83,7 @@ class ListenerFacts:
     artists: list[str] = field(default_factory=list)  # of the newest of them, "" if unknown
     heard: list[int] = field(default_factory=list)
     events: list[int] = field(default_factory=list)
-    blocked: list[str] = field(default_factory=list)
+    said: list[Said] = field(default_factory=list)  # what holds, oldest first
 
 
 @dataclass(slots=True)
@@ -72,6 +97,7 @@ class RowFacts:
     plays: int = 0
     weights: dict[str, int] = field(default_factory=dict)
     forward: dict[str, int] = field(default_factory=dict)
+    artist: str = ""  # as it was named last, marked
     fading: dict[str, float] = field(default_factory=dict, compare=False)
     lost: dict[str, int] = field(default_factory=dict, compare=False)
 
@@ -92,19 +118,35 @@ def read_events(raw: bytes | None, kind: str, bytes_max: int) -> list[dict[str, 
     return events if events and all(_is_event(event, kind) for event in events) else None
 
 
+def folded(artist: str) -> str:
+    """Return the one name of an artist's many spellings, empty if nothing of it is left."""
+    text = normalize("NFKC", normalize("NFKC", artist).casefold())
+    blanks = re.sub(r"\s", " ", text)
+    printed = [letter for letter in blanks if not category(letter).startswith("C")]
+    single = re.sub(" +", " ", "".join(printed)).strip(" ")
+    return single[:ARTIST_CHARACTERS_MAX].rstrip(" ")
+
+
 def read_listener(value: bytes) -> ListenerFacts:
     """Read a record of the listeners' changelog."""
     head = LISTENER_HEAD.unpack_from(value)
-    version, recent, heard, events, oldest, blocked, context, plays, newest, last, session = head
+    version, recent, heard, events, oldest, count, context, plays, newest, last, session = head
     assert version == 3, f"record of version {version}"
     heard_at = LISTENER_HEAD.size + 5 * events
-    names_at = heard_at + 2 * heard
+    said_at = heard_at + 2 * heard
+    names_at = said_at + 9 * count
+    said_ms = struct.unpack_from(f"<{count}q", value, said_at)
+    kinds = struct.unpack_from(f"<{count}B", value, said_at + 8 * count)
     halves = struct.unpack_from(f"<{events}I{events}B", value, LISTENER_HEAD.size)
     ring = [low + (high << 32) for low, high in zip(halves[:events], halves[events:], strict=True)]
     names = value[names_at:].decode().split("\n")
     artists_at = 2 + recent
-    blocked_at = artists_at + min(recent, ARTISTS_KEPT)
-    assert len(names) == blocked_at + blocked, "names as many as the head says"
+    subjects_at = artists_at + min(recent, ARTISTS_KEPT)
+    likes_at = subjects_at + count
+    likes = [names[at : at + LIKED_WITH] for at in range(likes_at, len(names), LIKED_WITH)]
+    assert len(likes) == kinds.count(LIKED), "names as many as the head says"
+    added = iter(likes)
+    said = zip(kinds, names[subjects_at:likes_at], said_ms, strict=True)
     return ListenerFacts(
         plays=plays,
         newest_ms=newest,
@@ -114,25 +156,26 @@ def read_listener(value: bytes) -> ListenerFacts:
         market=names[0],
         last_track=names[1],
         recent=names[2:artists_at],
-        artists=names[artists_at:blocked_at],
+        artists=names[artists_at:subjects_at],
         heard=[*struct.unpack_from(f"<{heard}H", value, heard_at)],
         events=[*reversed(ring[oldest:] + ring[:oldest])],
-        blocked=names[blocked_at:],
+        said=[Said(*each, next(added) if each[0] == LIKED else []) for each in said],
     )
 
 
 def read_row(value: bytes) -> RowFacts:
     """Read a record of the neighbours' changelog."""
     version, size, plays = ROW_HEAD.unpack_from(value)
-    assert version == 2, f"record of version {version}"
+    assert version == 3, f"record of version {version}"
     columns = struct.unpack_from(f"<{size}q{size}q{size}f", value, ROW_HEAD.size)
     weights, forward, fading = columns[:size], columns[size : 2 * size], columns[2 * size :]
-    names = value[ROW_HEAD.size + 20 * size :].decode().split("\n") if size else []
+    artist, *names = value[ROW_HEAD.size + 20 * size :].decode().split("\n")
     assert len(set(names)) == size, "each neighbour once"
     return RowFacts(
         plays,
         dict(zip(names, weights, strict=True)),
         dict(zip(names, forward, strict=True)),
+        artist,
         dict(zip(names, fading, strict=True)),
     )
 
@@ -147,25 +190,41 @@ def read_trend_plays(value: bytes) -> int:
 def _is_event(event: object, kind: str) -> bool:
     if not isinstance(event, dict) or any(name not in event for name in REQUIRED[kind]):
         return False
-    fields = REQUIRED[kind] + (OPTIONAL if kind == "plays" else ())
+    optional = OPTIONAL[kind]
     return all(
-        _is_value(name, event[name], optional=name in OPTIONAL) for name in fields if name in event
-    )
+        _is_value(name, event[name], optional=name in optional)
+        for name in REQUIRED[kind] + optional
+        if name in event
+    ) and (kind == "plays" or _has_subject(event))
+
+
+def _has_subject(said: dict[str, Any]) -> bool:
+    """Whether a statement names what it is about."""
+    track, artist = said.get("track_id") is not None, bool(folded(said.get("artist") or ""))
+    if said["kind"] == "undo":
+        return track or artist
+    return said["kind"] == "taste" or (artist if said["kind"].endswith("block_artist") else track)
 
 
 def _is_value(name: str, value: object, *, optional: bool) -> bool:
+    if name in NAMES:
+        return _are_names(value)
     if value is None:
         return optional
     if name.endswith("_ms"):
         low, high = TIME_MS if name.endswith("at_ms") else LENGTH_MS
         return type(value) is int and low <= value <= high
-    if not isinstance(value, str):
+    if not isinstance(value, str) or value not in WORDS.get(name, {value}):
         return False
-    if name in WORDS:
-        return value in WORDS[name]
     if name.endswith("_id"):
         return _is_id(value)
     return MARKET.match(value) is not None if name == "market" else len(value) <= 1024
+
+
+def _are_names(value: object) -> bool:
+    if not isinstance(value, list) or len(value) > NAMES_MAX:
+        return False
+    return all(isinstance(name, str) and len(name) <= 1024 for name in value)
 
 
 def _is_id(value: str) -> bool:

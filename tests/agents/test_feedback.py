@@ -1,24 +1,36 @@
 """The agent `feedback`: a block holds at once, and until it is taken back."""
 
+from typing import Any
+
 from agents.versions import OWNER
+from models.recommend.said import Statement
 from schemas.codec import encode_event
 from schemas.events import Feedback, FeedbackKind, PlayEvent
-from schemas.outputs import format_version
+from schemas.frames import ARTIST_MARK
+from schemas.internal import HEADER_REASON
+from schemas.outputs import encode_similar, format_version
+from schemas.rediskeys import similar_key
 from segue.testing.agent_bed import AgentBed
 from segue.testing.manual_clock import START_MS
 
-
-def said(kind: FeedbackKind, track: str, name: str = "f") -> bytes:
-    return encode_event(Feedback(f"{name}-{kind}-{track}", "ann", kind, track, START_MS))
+VERSION = format_version(START_MS, 0)
 
 
-def played(track: str, user: str) -> bytes:
-    return encode_event(PlayEvent(f"{user}-{track}", user, track, START_MS, 9000, 9000, "finished"))
+def said(kind: FeedbackKind, track: str | None, name: str = "f", **fields: Any) -> bytes:
+    values: dict[str, Any] = {"event_id": f"{name}-{kind}", "user_id": "ann", "at_ms": START_MS}
+    return encode_event(Feedback(kind=kind, track_id=track, **(values | fields)))
 
 
-async def with_popular_tracks(bed: AgentBed) -> None:
-    """Let `x` and `y` trend, and ann have lists of them."""
-    await bed.put("plays", [played("x", "bob"), played("y", "cid")])
+def played(track: str, user: str, artist: str | None = None) -> bytes:
+    play = PlayEvent(
+        f"{user}-{track}", user, track, START_MS, 9000, 9000, "finished", artist=artist
+    )
+    return encode_event(play)
+
+
+async def with_popular_tracks(bed: AgentBed, artist: str | None = "Ex") -> None:
+    """Let `x` of an artist and `y` trend, and ann have lists of them."""
+    await bed.put("plays", [played("x", "bob", artist), played("y", "cid")])
     await bed.task("listeners").flush()
     counts = [record.value for record in bed.log.records(bed.topic("trend-counts"))]
     await bed.put("trend-counts", counts)
@@ -62,6 +74,72 @@ async def test_block_stays_when_the_listener_plays_on(bed: AgentBed) -> None:
     assert shown(bed) == ({"y", "z"}, {"y"})  # z, which ann played before, may come again
 
 
+async def test_tracks_of_a_blocked_artist_leave_both_lists_at_once(bed: AgentBed) -> None:
+    await with_popular_tracks(bed)
+    assert await bed.put("feedback", [said("block_artist", None, artist=" EX")]) == {"applied": 1}
+    assert shown(bed) == ({"y"}, {"y"})
+    await bed.put("plays", [played("w", "ann", "ex")])
+    assert shown(bed) == ({"y", "z"}, {"y"})
+    again = said("unblock_artist", None, artist="ex", at_ms=START_MS + 1)
+    assert await bed.put("feedback", [again]) == {"applied": 1}
+    assert shown(bed) == ({"x", "y", "z"}, {"x", "y"})
+
+
+async def test_blocked_artist_is_known_from_rows_of_other_workers() -> None:
+    async with AgentBed(partitions=2) as bed:
+        await with_popular_tracks(bed, artist=None)
+        for track, artist in (("x", "ex"), ("y", "why")):
+            row = encode_similar(
+                VERSION, track, at_ms=0, plays=1, columns=([], [], [], []), artist=artist
+            )
+            await bed.sink.redis.set(similar_key(track), row)
+        await bed.put("feedback", [said("block_artist", None, artist="Why")])
+        assert shown(bed) == ({"x"}, {"x"})
+
+
+async def test_hidden_track_is_in_no_list_for_thirty_days(bed: AgentBed) -> None:
+    await with_popular_tracks(bed)
+    assert await bed.put("feedback", [said("hide", "x")]) == {"applied": 1}
+    assert shown(bed) == ({"y"}, {"y"})
+    bed.clock.advance(s=30 * 86_400 - 3)
+    await bed.put("plays", [played("v", "ann")])
+    assert shown(bed) == ({"y", "z"}, {"y"})
+    bed.clock.advance(s=1)
+    await bed.put("plays", [played("w", "ann")])
+    assert shown(bed) == ({"x", "y", "v", "z"}, {"x", "y"})
+
+
+async def test_hidden_track_comes_back_at_once_when_that_is_undone(bed: AgentBed) -> None:
+    await with_popular_tracks(bed)
+    await bed.put("feedback", [said("hide", "x")])
+    assert await bed.put("feedback", [said("undo", "x")]) == {"applied": 1}
+    assert await bed.put("feedback", [said("undo", "x")]) == {"duplicate": 1}
+    assert shown(bed) == ({"x", "y"}, {"x", "y"})
+
+
+async def test_like_adds_to_the_rows_of_its_artist_and_of_the_likes_before(bed: AgentBed) -> None:
+    likes = [said("like", track, track, artist="Ex") for track in ("x", "y", "y")]
+    assert await bed.put("feedback", likes) == {"applied": 2, "duplicate": 1}
+    await bed.task("listeners").flush()
+    await bed.put("pairs", [record.value for record in bed.log.records(bed.topic("pairs"))])
+    rows = dict(bed.task("neighbours").state.drain_published(10))
+    weights = {
+        name: dict(zip(row.names, row.weights.tolist(), strict=True)) for name, row in rows.items()
+    }
+    artist = f"{ARTIST_MARK}ex"
+    assert weights == {artist: {"x": 2520, "y": 2520}, "x": {"y": 2520}, "y": {"x": 2520}}
+
+
+async def test_statement_without_a_subject_is_a_dead_letter(bed: AgentBed) -> None:
+    nameless = said("block_artist", None, artist="Ex").replace(b'"Ex"', b'"  "')
+    trackless = said("like", "x").replace(b"track_id", b"tracks_id")
+    assert await bed.put("feedback", [nameless, trackless]) == {"rejected": 2}
+    await bed.task("listeners").flush()
+    letters = bed.log.records(bed.topic("dead-letters"))
+    reasons = [dict(letter.headers)[HEADER_REASON] for letter in letters]
+    assert reasons == [b"missing_field"] * 2
+
+
 async def test_feedback_and_plays_share_one_growing_version(bed: AgentBed) -> None:
     versions = []
     for agent, value in (
@@ -79,7 +157,7 @@ async def test_feedback_and_plays_share_one_growing_version(bed: AgentBed) -> No
 
 async def test_newcomer_may_block_before_the_first_play(bed: AgentBed) -> None:
     assert await bed.put("feedback", [said("block_track", "x")]) == {"applied": 1}
-    assert bed.task("listeners").state.snapshot("ann").blocked == ["x"]
+    assert bed.task("listeners").state.snapshot("ann").said == [Statement(2, "x", START_MS)]
     assert shown(bed) == (set(), set())
 
 

@@ -28,6 +28,7 @@ def pairs(weight: int = 2520) -> bytes:
         PairsFrame(
             ["a", "b"],
             play_track=np.array([0], np.int32),
+            play_artist=np.array([0], np.int32),
             play_count=np.array([3], np.int32),
             left=np.array([0, 1], np.int32),
             right=np.array([1, 0], np.int32),
@@ -42,7 +43,7 @@ def artist_pairs(name: str) -> bytes:
     zero, two = np.array([0], np.int32), np.array([2], np.int32)
     weight, forward = np.array([5040], np.int64), np.array([0], np.uint8)
     names = [f"{ARTIST_MARK}{name}", "a"]
-    return encode_pairs(PairsFrame(names, zero, two, zero, zero + 1, weight, forward))
+    return encode_pairs(PairsFrame(names, zero, zero, two, zero, zero + 1, weight, forward))
 
 
 def counts(market: str, **tracks: int) -> bytes:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from schemas.artists import ARTIST_CHARACTERS_MAX, artist_name
 from schemas.events import ID_BYTES_MAX
 from schemas.frames import ARTIST_MARK
-from segue.testing.truth import folded
+from segue.testing.wire import folded
 
 # What makes trouble: marks that combine, letters that fold, blanks of all kinds, what is not seen.
 hard = st.text(

@@ -54,6 +54,7 @@ def test_json_schema_is_valid_and_every_field_is_described(name: str) -> None:
         ("Feedback", "v1/Feedback.block.json"),
         ("CatalogueEntry", "v1/CatalogueEntry.minimal.json"),
         ("CatalogueEntry", "v1/CatalogueEntry.full.json"),
+        ("SimilarTracks", "v3/SimilarTracks.json"),
         ("RecommendationList", "v1/RecommendationList.json"),
         ("RecommendationList", "v2/RecommendationList.json"),
         ("SimilarTracks", "v1/SimilarTracks.json"),

@@ -43,11 +43,12 @@ def pairs_frames(draw: st.DrawFn) -> PairsFrame:
     found = draw(names)
     index = st.integers(0, len(found) - 1)
     entries = draw(st.lists(st.tuples(index, index, int64s, st.integers(0, 1)), max_size=20))
-    plays = draw(st.lists(st.tuples(index, int32s), max_size=8))
+    plays = draw(st.lists(st.tuples(index, index, int32s), max_size=8))
     return PairsFrame(
         names=found,
-        play_track=column([track for track, _ in plays], np.int32),
-        play_count=column([count for _, count in plays], np.int32),
+        play_track=column([track for track, _, _ in plays], np.int32),
+        play_artist=column([artist for _, artist, _ in plays], np.int32),
+        play_count=column([count for _, _, count in plays], np.int32),
         left=column([left for left, _, _, _ in entries], np.int32),
         right=column([right for _, right, _, _ in entries], np.int32),
         weight=column([weight for _, _, weight, _ in entries], np.int64),
@@ -132,7 +133,9 @@ def test_split_frames_fit_and_sum_to_the_same(frame: PairsFrame, bytes_max: int)
 def test_one_pair_and_one_play_are_split_from_each_other() -> None:
     zero, one = np.zeros(1, np.int32), np.ones(1, np.int32)
     ahead = np.ones(1, np.uint8)
-    frame = PairsFrame(["a" * 200, "b" * 200], zero, one, one, one, np.ones(1, np.int64), ahead)
+    frame = PairsFrame(
+        ["a" * 200, "b" * 200], zero, zero, one, one, one, np.ones(1, np.int64), ahead
+    )
     parts = [decode_pairs(part) for part in split_pairs(frame, 250)]
     assert [part.names for part in parts] == [["b" * 200], ["a" * 200]]
     assert sums(parts) == sums([frame])
@@ -144,6 +147,7 @@ def test_large_frame_is_split_below_the_message_limit() -> None:
     found = [f"track-{number:06d}" for number in range(count)]
     frame = PairsFrame(
         found,
+        index,
         index,
         np.ones(count, np.int32),
         index,
@@ -173,7 +177,7 @@ def test_damaged_frame_is_refused_or_safe_to_follow(raw: bytes, data: st.DataObj
 
 
 @settings(max_examples=400)
-@given(st.binary(max_size=80), st.sampled_from([b"", b"SGP\x02", b"SGT\x02"]))
+@given(st.binary(max_size=80), st.sampled_from([b"", b"SGP\x03", b"SGT\x03"]))
 def test_garbage_is_no_frame_and_no_crash(tail: bytes, head: bytes) -> None:
     for decode in (decode_pairs, decode_trend_counts):
         try:
@@ -185,7 +189,7 @@ def test_garbage_is_no_frame_and_no_crash(tail: bytes, head: bytes) -> None:
 
 def assert_indexes_inside(frame: PairsFrame | TrendCountsFrame) -> None:
     columns = (
-        (frame.left, frame.right, frame.play_track)
+        (frame.left, frame.right, frame.play_track, frame.play_artist)
         if isinstance(frame, PairsFrame)
         else (frame.track,)
     )
@@ -199,10 +203,29 @@ def assert_indexes_inside(frame: PairsFrame | TrendCountsFrame) -> None:
 @pytest.mark.parametrize(
     "index", [-1, 2, (1 << 31) - 1, -(1 << 31)], ids=["minus one", "one over", "most", "least"]
 )
+def test_artist_outside_the_names_is_refused(index: int) -> None:
+    frame = PairsFrame(
+        names=["a", "b"],
+        play_track=np.array([0], np.int32),
+        play_artist=np.array([index], np.int32),
+        play_count=np.array([1], np.int32),
+        left=np.zeros(0, np.int32),
+        right=np.zeros(0, np.int32),
+        weight=np.zeros(0, np.int64),
+        forward=np.zeros(0, np.uint8),
+    )
+    with pytest.raises(BadFrame, match="outside"):
+        decode_pairs(encode_pairs(frame))
+
+
+@pytest.mark.parametrize(
+    "index", [-1, 2, (1 << 31) - 1, -(1 << 31)], ids=["minus one", "one over", "most", "least"]
+)
 def test_index_outside_the_names_is_refused(index: int) -> None:
     frame = PairsFrame(
         names=["a", "b"],
         play_track=np.zeros(0, np.int32),
+        play_artist=np.zeros(0, np.int32),
         play_count=np.zeros(0, np.int32),
         left=np.array([0], np.int32),
         right=np.array([index], np.int32),
@@ -216,16 +239,16 @@ def test_index_outside_the_names_is_refused(index: int) -> None:
 @pytest.mark.parametrize("forward", [2, 255])
 def test_forward_other_than_0_and_1_is_refused(forward: int) -> None:
     one, ahead = np.ones(2, np.int32), np.array([1, forward], np.uint8)
-    frame = PairsFrame(["a", "b"], one, one, one, one, np.ones(2, np.int64), ahead)
+    frame = PairsFrame(["a", "b"], one, one, one, one, one, np.ones(2, np.int64), ahead)
     with pytest.raises(BadFrame, match="forward is 0 or 1"):
         decode_pairs(encode_pairs(frame))
 
 
 def test_forward_stands_between_the_counts_and_the_names() -> None:
     one, ahead = np.ones(3, np.int32), np.array([1, 0, 1], np.uint8)
-    frame = PairsFrame(["a", "b"], one[:2], one[:2], one, one, np.ones(3, np.int64), ahead)
+    frame = PairsFrame(["a", "b"], one[:2], one[:2], one[:2], one, one, np.ones(3, np.int64), ahead)
     raw = encode_pairs(frame)
-    assert raw[:4] == b"SGP\x02"
+    assert raw[:4] == b"SGP\x03"
     assert raw.endswith(b"\x01\x00\x01" + b"a\nb")
 
 
@@ -233,7 +256,7 @@ def test_forward_stands_between_the_counts_and_the_names() -> None:
 def test_unfit_name_is_refused_when_written(name: str) -> None:
     empty = np.zeros(0, np.int32)
     weight, forward = np.zeros(0, np.int64), np.zeros(0, np.uint8)
-    frame = PairsFrame(["a", name], empty, empty, empty, empty, weight, forward)
+    frame = PairsFrame(["a", name], empty, empty, empty, empty, empty, weight, forward)
     with pytest.raises(ValueError, match="newline"):
         encode_pairs(frame)
 
@@ -242,11 +265,12 @@ def test_columns_of_different_length_are_refused_when_written() -> None:
     one, two = np.zeros(1, np.int32), np.zeros(2, np.int32)
     weight, forward = np.zeros(1, np.int64), np.zeros(1, np.uint8)
     for columns in (
-        (one, two, one, one, weight, forward),
-        (one, one, two, one, weight, forward),
-        (one, one, one, two, weight, forward),
-        (one, one, one, one, np.zeros(2, np.int64), forward),
-        (one, one, one, one, weight, np.zeros(2, np.uint8)),
+        (one, one, two, one, one, weight, forward),
+        (one, two, one, one, one, weight, forward),
+        (one, one, one, two, one, weight, forward),
+        (one, one, one, one, two, weight, forward),
+        (one, one, one, one, one, np.zeros(2, np.int64), forward),
+        (one, one, one, one, one, weight, np.zeros(2, np.uint8)),
     ):
         with pytest.raises(ValueError, match="length"):
             encode_pairs(PairsFrame(["a"], *columns))
@@ -254,10 +278,10 @@ def test_columns_of_different_length_are_refused_when_written() -> None:
         encode_trend_counts(TrendCountsFrame("SE", ["a"], one, np.zeros(1, np.int64), two))
 
 
-@pytest.mark.parametrize("version", [1, 3])
+@pytest.mark.parametrize("version", [1, 2, 4])
 def test_frame_of_another_version_is_refused_by_name(version: int) -> None:
     empty, weight, forward = np.zeros(0, np.int32), np.zeros(0, np.int64), np.zeros(0, np.uint8)
-    frame = PairsFrame(["a"], empty, empty, empty, empty, weight, forward)
+    frame = PairsFrame(["a"], empty, empty, empty, empty, empty, weight, forward)
     raw = bytearray(encode_pairs(frame))
     raw[3] = version
     with pytest.raises(BadFrame, match=f"version {version}"):
@@ -267,7 +291,7 @@ def test_frame_of_another_version_is_refused_by_name(version: int) -> None:
 def test_frame_cut_anywhere_is_refused() -> None:
     one = np.ones(1, np.int32)
     weight, forward = np.ones(1, np.int64), np.ones(1, np.uint8)
-    pairs = PairsFrame(["ab", "cd"], one, one, one, one, weight, forward)
+    pairs = PairsFrame(["ab", "cd"], one, one, one, one, one, weight, forward)
     trends = TrendCountsFrame("SE", ["ab", "cd"], one, np.ones(1, np.int64), one)
     cases: list[tuple[bytes, Callable[[bytes], object]]] = [
         (encode_pairs(pairs), decode_pairs),

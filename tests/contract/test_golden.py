@@ -6,6 +6,7 @@ read, or is refused by name if its version was replaced.
 
 import hashlib
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -71,9 +72,27 @@ BLOCK = Feedback(
     track_id="track-1",
     at_ms=1_795_383_612_345,
 )
+statement = partial(Feedback, user_id="listener-1", at_ms=1_795_383_612_345)
+SAID = [
+    statement(event_id="f-2", kind="like", track_id="track-1", artist="Sigur Rós"),
+    statement(event_id="f-3", kind="unlike", track_id="track-1"),
+    statement(event_id="f-4", kind="hide", track_id="トラック/42"),
+    statement(event_id="f-5", kind="block_artist", artist="Sigur Rós"),
+    statement(event_id="f-6", kind="unblock_artist", artist=" SIGUR RÓS"),
+    statement(event_id="f-7", kind="undo", track_id="トラック/42"),
+    statement(event_id="f-8", kind="undo", artist="Sigur Rós"),
+    statement(
+        event_id="f-9",
+        kind="taste",
+        artists=("Sigur Rós", "Björk"),
+        genres=("post-rock",),
+        languages=("is", "en"),
+    ),
+]
 PAIRS = PairsFrame(
     names=["track-1", "トラック/42", "track-3", f"{ARTIST_MARK}sigur rós"],
     play_track=np.array([0, 2, 3], np.int32),
+    play_artist=np.array([3, 2, 3], np.int32),
     play_count=np.array([1, 7, 2], np.int32),
     left=np.array([0, 1, 2, 3], np.int32),
     right=np.array([1, 0, 0, 1], np.int32),
@@ -107,6 +126,7 @@ SIMILAR = SimilarTracks(
     scores=[2520],
     after=[1260],
     lately=[1890],
+    artist="sigur rós",
 )
 TRENDING = TrendingTracks(
     version=VERSION,
@@ -143,6 +163,7 @@ WRITERS: dict[str, Callable[[], bytes]] = {
     "v1/Feedback.block.json": lambda: encode_event(BLOCK),
     "v1/CatalogueEntry.minimal.json": lambda: encode_event(TRACK),
     "v1/CatalogueEntry.full.json": lambda: encode_event(FULL_TRACK),
+    "v3/Feedback.array.json": lambda: msgspec.json.encode(SAID),
     "v2/RecommendationList.json": lambda: encode_list(
         VERSION,
         LIST.user_id,
@@ -156,7 +177,7 @@ WRITERS: dict[str, Callable[[], bytes]] = {
             np.array(LIST.because, np.int8),
         ),
     ),
-    "v2/SimilarTracks.json": lambda: encode_similar(
+    "v3/SimilarTracks.json": lambda: encode_similar(
         VERSION,
         SIMILAR.track_id,
         at_ms=SIMILAR.at_ms,
@@ -167,6 +188,7 @@ WRITERS: dict[str, Callable[[], bytes]] = {
             np.array(SIMILAR.after, np.int64),
             np.array(SIMILAR.lately, np.int64),
         ),
+        artist=SIMILAR.artist,
     ),
     "v2/TrendingTracks.json": lambda: encode_trending(
         VERSION,
@@ -182,8 +204,8 @@ WRITERS: dict[str, Callable[[], bytes]] = {
         ),
     ),
     "v1/TopicRecord.json": lambda: encode_topic_record(TOPIC),
-    "v2/PairsFrame.bin": lambda: encode_pairs(PAIRS),
-    "v2/TrendCountsFrame.bin": lambda: encode_trend_counts(TRENDS),
+    "v3/PairsFrame.bin": lambda: encode_pairs(PAIRS),
+    "v3/TrendCountsFrame.bin": lambda: encode_trend_counts(TRENDS),
 }
 
 
@@ -191,6 +213,8 @@ WRITERS: dict[str, Callable[[], bytes]] = {
 REPLACED: dict[str, tuple[Callable[[bytes], object], str]] = {
     "v1/PairsFrame.bin": (decode_pairs, "frame version 1"),
     "v1/TrendCountsFrame.bin": (decode_trend_counts, "frame version 1"),
+    "v2/PairsFrame.bin": (decode_pairs, "frame version 2"),
+    "v2/TrendCountsFrame.bin": (decode_trend_counts, "frame version 2"),
 }
 
 # the file that an older worker wrote -> what is read of it today
@@ -229,6 +253,7 @@ OLDER: dict[str, tuple[Callable[[bytes], object], object]] = {
             scores=[12.5, 3.0],
         ),
     ),
+    "v2/SimilarTracks.json": (decode_similar, msgspec.structs.replace(SIMILAR, artist="")),
 }
 
 
@@ -241,7 +266,7 @@ def test_code_writes_the_golden_bytes(name: str) -> None:
     assert WRITERS[name]() == golden(name)
 
 
-@pytest.mark.parametrize("version", ["v1", "v2"])
+@pytest.mark.parametrize("version", ["v1", "v2", "v3"])
 def test_golden_files_are_never_edited(version: str) -> None:
     folder = GOLDEN / version
     files = sorted(path for path in folder.iterdir() if path.name != "SHA256SUMS")
@@ -268,6 +293,7 @@ def test_golden_plays_are_read(name: str, events: list[PlayEvent]) -> None:
 
 
 def test_golden_feedback_is_read() -> None:
+    assert EventDecoder(Feedback).decode(golden("v3/Feedback.array.json")) == SAID
     assert EventDecoder(Feedback).decode(golden("v1/Feedback.block.json")) == [BLOCK]
 
 
@@ -279,7 +305,7 @@ def test_golden_entries_are_read() -> None:
 
 def test_golden_outputs_are_read() -> None:
     assert decode_list(golden("v2/RecommendationList.json")) == LIST
-    assert decode_similar(golden("v2/SimilarTracks.json")) == SIMILAR
+    assert decode_similar(golden("v3/SimilarTracks.json")) == SIMILAR
     assert decode_trending(golden("v2/TrendingTracks.json")) == TRENDING
 
 
@@ -301,9 +327,10 @@ def test_golden_topic_record_is_read() -> None:
 
 
 def test_golden_pairs_frame_is_read() -> None:
-    frame = decode_pairs(golden("v2/PairsFrame.bin"))
+    frame = decode_pairs(golden("v3/PairsFrame.bin"))
     assert frame.names == PAIRS.names
     assert frame.play_track.tolist() == [0, 2, 3]
+    assert frame.play_artist.tolist() == [3, 2, 3]
     assert frame.play_count.tolist() == [1, 7, 2]
     assert frame.left.tolist() == [0, 1, 2, 3]
     assert frame.right.tolist() == [1, 0, 0, 1]
@@ -312,7 +339,7 @@ def test_golden_pairs_frame_is_read() -> None:
 
 
 def test_golden_trend_counts_frame_is_read() -> None:
-    frame = decode_trend_counts(golden("v2/TrendCountsFrame.bin"))
+    frame = decode_trend_counts(golden("v3/TrendCountsFrame.bin"))
     assert (frame.market, frame.names) == ("pt-BR", TRENDS.names)
     assert frame.track.tolist() == [0, 1, 0]
     assert frame.bucket.tolist() == [29_923_060, 29_923_060, 29_923_061]

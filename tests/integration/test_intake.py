@@ -6,12 +6,13 @@ import time
 import pytest
 from aiokafka import AIOKafkaProducer
 
-from schemas.events import Feedback, PlayEvent
+from schemas.events import PlayEvent
 from segue.client import ListReader, PlayProducer
 from segue.config import Settings
 from segue.testing import eventually
 from segue.testing.crew import Crew
 from segue.testing.load import PlayStream, send_all
+from segue.testing.stage_a import said
 from segue.testing.verify import assert_exact
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
@@ -82,12 +83,12 @@ async def test_a_blocked_track_leaves_both_lists_at_once(settings: Settings, cre
             return all("b" not in tracks for tracks in await lists())
 
         await eventually(suggested, 30, interval_s=0.3, claim="b is in both lists")
-        await producer.send_feedback(Feedback("f1", "eve", "block_track", "b", now_ms))
+        await producer.send_feedback(said("block_track", "b", "eve", at_ms=now_ms))
         await producer.flush()
         said_s = time.monotonic()
         await eventually(gone, 5, interval_s=0.005, claim="b has left both lists")
         assert time.monotonic() - said_s < 1.0
-        await producer.send_feedback(Feedback("f2", "eve", "unblock_track", "b", now_ms + 1))
+        await producer.send_feedback(said("unblock_track", "b", "eve", at_ms=now_ms + 1))
         await producer.flush()
         await eventually(suggested, 10, interval_s=0.3, claim="b comes back")
     await assert_exact(settings)

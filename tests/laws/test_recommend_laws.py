@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from models.checks import Case, Law, yield_checks
 from models.recommend import ListenerLimits, warm
-from schemas.events import Feedback, PlayEvent
+from models.recommend.kernels.listener import HIDDEN_MS
+from schemas.events import Feedback, FeedbackKind, PlayEvent
 
 START_MS = 1_700_000_000_000
 HOUR_MS = 3_600_000
@@ -39,12 +42,18 @@ def plays(draw: st.DrawFn, number: int) -> PlayEvent:
 
 @st.composite
 def feedback(draw: st.DrawFn, number: int) -> Feedback:
+    kind = draw(st.sampled_from(get_args(FeedbackKind)))
+    of_artist = kind.endswith("artist") or (kind == "undo" and draw(st.booleans()))
+    artist = st.sampled_from(["ABBA", "kino "])
     return Feedback(
         event_id=f"said-{number}",
         user_id=draw(st.sampled_from(["ann", "bob", "eve"])),
-        kind=draw(st.sampled_from(["block_track", "block_track", "unblock_track"])),
-        track_id=f"track-{draw(st.integers(0, 8))}",
-        at_ms=START_MS,
+        kind=kind,
+        track_id=None if of_artist else f"track-{draw(st.integers(0, 8))}",
+        at_ms=START_MS + draw(st.sampled_from([0, 0, HOUR_MS, number * 10 * 60_000])),
+        artist=draw(artist if of_artist else st.none() | artist),
+        artists=tuple(draw(st.lists(artist, max_size=3))),
+        genres=tuple(draw(st.lists(st.sampled_from(["Pop", "pop", ""]), max_size=2))),
     )
 
 
@@ -64,6 +73,7 @@ def cases(draw: st.DrawFn) -> Case:
         ),
         tracks_max=draw(st.sampled_from([1, 2, 5, 100])),
         vocabulary_limit=draw(st.sampled_from([1, 1000])),
+        at_ms=draw(st.sampled_from([0, START_MS + HIDDEN_MS + HOUR_MS // 2])),
     )
 
 

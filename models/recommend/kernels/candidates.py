@@ -106,6 +106,7 @@ class Scene(NamedTuple):
     rows: RowSource
     popular: Popular
     hashes: NDArray[np.uint32]
+    artists: NDArray[np.int32]  # of a track, by id; 0 if unknown
     rules: ServingRules
 
 

@@ -29,8 +29,29 @@ RECENT_COUNT: Final = 7
 HEARD_COUNT: Final = 8
 EVENT_COUNT: Final = 9
 EVENT_NEXT: Final = 10  # where the ring of event ids goes on
-BLOCKED_COUNT: Final = 11
-META_COLUMNS: Final = 12
+SAID: Final = 11  # row + 1 in `said`; 0 for those who never said anything
+SAID_COUNT: Final = 12
+META_COLUMNS: Final = 13
+
+# Columns of ListenerArrays.said.
+STATEMENT: Final = 0  # its kind << 32 | the id of its subject
+AT_MS: Final = 1
+
+# Kinds of statements, as records have them.
+LIKED: Final = 1
+BLOCKED: Final = 2
+HIDDEN: Final = 3
+BLOCKED_ARTIST: Final = 4
+TASTE_ARTIST: Final = 5
+TASTE_GENRE: Final = 6
+TASTE_LANGUAGE: Final = 7
+
+HIDDEN_MS: Final = 30 * 86_400_000
+"""How long a hidden track stays hidden."""
+KEPT: Final = (0, 64, 256, 64, 128, 20, 20, 20)
+"""How many statements of a kind are kept of a listener: then the oldest of the kind gives way."""
+LIKED_WITH: Final = 6
+"""What a like is added to: the artist, and the five likes before it."""
 
 # Entries of ListenerArrays.counters.
 DIRTY: Final = 0
@@ -50,7 +71,8 @@ class ListenerArrays(NamedTuple):
     heard: NDArray[np.uint16]  # by hash of the track
     events: NDArray[np.uint32]  # ring of hashes of ids, 40 bits each: the lower 32
     events_high: NDArray[np.uint8]  # their upper 8
-    blocked: NDArray[np.int32]
+    said: NDArray[np.int64]  # what holds of what was said, oldest first; zeros behind
+    liked: NDArray[np.int32]  # by row of `said` and like, oldest first: what it was added to
     served: NDArray[np.int32]  # the last `next` list, then the popular tracks of that moment
     links: NDArray[np.int32]
     dirty: NDArray[np.uint8]

@@ -49,7 +49,7 @@ __all__ = [
     "BROKEN_OFF",
     "IN_TURN",
     "NOT_EARLY",
-    "OF_ARTIST",
+    "ONE_SIDED",
     "SKIPPED_EARLY",
     "PlayColumns",
     "Rules",
@@ -63,7 +63,7 @@ SKIPPED_EARLY: Final = 2
 
 # What a sum of pairs is of: the second half of its key.
 IN_TURN: Final = 0  # the right track was played after the left one; a track with itself: plays
-OF_ARTIST: Final = 1  # the right track is one of the artist
+ONE_SIDED: Final = 1  # the row of the left one alone gains: an artist by a track, a like by another
 
 
 class PlayColumns(NamedTuple):
@@ -174,7 +174,7 @@ def _apply(state: ListenerArrays, plays: PlayColumns, i: int, pairs: Table, rule
     artist, artists = int(plays.artist[i]), state.artists[slot]
     if artist != 0:
         add(pairs, (artist << 32) | artist, IN_TURN, 1)
-        add(pairs, (artist << 32) | track, OF_ARTIST, WEIGHT_UNIT)
+        add(pairs, (artist << 32) | track, ONE_SIDED, WEIGHT_UNIT)
     for j in range(len(artists) - 1, 0, -1):
         artists[j] = artists[j - 1]
     artists[0] = artist
@@ -203,7 +203,8 @@ def _learn_play(
         return DUPLICATE
     late = plays.started_ms[i] < meta[NEWEST_MS] - rules.lateness_ms and not plays.exempt[i]
     if rules.trained and not late and not plays.early[i]:
-        train(trainer[0], state, slot, track, trainer[1], trainer[2])
+        started_ms = int(plays.started_ms[i])
+        train(trainer[0], state, (slot, track, started_ms), trainer[1], trainer[2])
     link_newest(state.links, slot)
     if not state.dirty[slot]:
         state.dirty[slot] = 1

@@ -90,7 +90,7 @@ def new_bench(state: ListenerArrays, scene: Scene, length: int) -> Bench:
     candidates = new_candidates(scene, state.recent.shape[1])
     return Bench(
         candidates,
-        new_memory(state),
+        new_memory(),
         np.empty((2, max(len(candidates.known), scene.popular.ids.shape[1])), np.uint8),
         np.empty(length, np.int32),
         np.empty(length, np.float64),
@@ -153,15 +153,18 @@ def _score(bench: Bench, count: int, just_played: int, ranker: Ranker) -> None:
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def prepare(bench: Bench, state: ListenerArrays, slot: int, scene: Scene, ranker: Ranker) -> int:
+def prepare(
+    bench: Bench, state: ListenerArrays, slot: int, now_ms: int, scene: Scene, ranker: Ranker
+) -> int:
     """Find and score the candidates of a listener. Returns how many there are."""
     meta, c = state.meta[slot], bench.candidates
     just_played = int(state.recent[slot, 0]) if meta[RECENT_COUNT] > 0 else 0
-    fill_memory(bench.memory, state, slot, scene.rules.filtered)
+    fill_memory(bench.memory, state, slot, now_ms, scene.rules.filtered)
     count = gather(c, state, slot, scene)
     _score(bench, count, just_played, ranker)
     following, new = bench.allowed[NEXT], bench.allowed[DISCOVER]
-    mark_allowed(bench.memory, c.known[:count, TRACK], scene.hashes, following, new)
+    known = (scene.hashes, scene.artists)
+    mark_allowed(bench.memory, c.known[:count, TRACK], known, following, new)
     return count
 
 
@@ -257,17 +260,22 @@ def _count_better(scores: NDArray[np.float32], allowed: NDArray[np.uint8], targe
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def train(
-    bench: Bench, state: ListenerArrays, slot: int, track: int, scene: Scene, ranker: Ranker
+    bench: Bench,
+    state: ListenerArrays,
+    play: tuple[int, int, int],
+    scene: Scene,
+    ranker: Ranker,
 ) -> None:
-    """Let both rankers learn from a play, before anything else does.
+    """Let both rankers learn from a play (slot, track, start), before anything else does.
 
-    The lists are those the listener would be served now. A ranker learns if its list could hold
+    The lists are those the listener would be served then. A ranker learns if its list could hold
     the track and has it among its best candidates.
     """
+    slot, track, started_ms = play
     if not is_reachable(state, slot, track, scene):
         return
     c = bench.candidates
-    count = prepare(bench, state, slot, scene, ranker)
+    count = prepare(bench, state, slot, started_ms, scene, ranker)
     target = find(c.known[:, TRACK], count, track)
     for kind in range(2):
         if target == count or not bench.allowed[kind, target]:

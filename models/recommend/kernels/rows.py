@@ -56,6 +56,7 @@ class RowArrays(NamedTuple):
     sizes: NDArray[np.int32]
     plays: NDArray[np.int64]
     owner: NDArray[np.int32]
+    artist: NDArray[np.int32]  # of the track, as a play named it last; 0 if none did
     links: NDArray[np.int32]
     dirty: NDArray[np.uint8]
     unpublished: NDArray[np.uint8]
@@ -75,6 +76,7 @@ def clear_row(rows: RowArrays, slot_of: NDArray[np.int32], slot: int) -> None:
     """Empty a track's slot and take it out of the ring; the slot is nobody's then."""
     slot_of[rows.owner[slot]] = 0
     rows.owner[slot] = 0
+    rows.artist[slot] = 0
     rows.plays[slot] = 0
     rows.sizes[slot] = 0
     if rows.dirty[slot]:

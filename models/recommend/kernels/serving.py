@@ -19,7 +19,6 @@ from models.recommend.kernels.candidates import (
     POPULAR,
     TOGETHER,
     TRACK,
-    Popular,
     Scene,
     clear_candidates,
     market_row,
@@ -79,12 +78,11 @@ def _serve_best(
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _serve_popular(
-    out: ServedArrays, i: int, bench: Bench, popular: Popular, row: int, hashes: NDArray[np.uint32]
-) -> None:
+def _serve_popular(out: ServedArrays, i: int, bench: Bench, scene: Scene, row: int) -> None:
     """Fill both lists up with a market's trends, under scores that continue below the last one."""
+    popular, known = scene.popular, (scene.hashes, scene.artists)
     tracks, amounts = popular.ids[row, : popular.sizes[row]], popular.scores[row]
-    mark_allowed(bench.memory, tracks, hashes, bench.allowed[NEXT], bench.allowed[DISCOVER])
+    mark_allowed(bench.memory, tracks, known, bench.allowed[NEXT], bench.allowed[DISCOVER])
     highest = max(amounts[0], 1e-300)
     for kind in range(2):
         ids, scores, allowed = out.ids[i, kind], out.scores[i, kind], bench.allowed[kind]
@@ -118,24 +116,25 @@ def _remember(
 def serve(
     state: ListenerArrays,
     slots: NDArray[np.int32],
+    now_ms: int,
     scene: Scene,
     ranker: Ranker,
     out: ServedArrays,
 ) -> None:
-    """Both lists of each listener."""
+    """Both lists of each listener at a time."""
     popular, hashes = scene.popular, scene.hashes
     bench = new_bench(state, scene, out.ids.shape[2])
     for i in range(len(slots)):
         slot = int(slots[i])
         meta = state.meta[slot]
-        count = prepare(bench, state, slot, scene, ranker)
+        count = prepare(bench, state, slot, now_ms, scene, ranker)
         row = market_row(popular, int(meta[MARKET]))
         for kind in range(2):
             size = take_best(bench, count, kind, hashes)
             _serve_best(out, (i, kind), bench, size, ranker)
         clear_candidates(bench.candidates, count)
         if out.sizes[i].min() < out.ids.shape[2]:
-            _serve_popular(out, i, bench, popular, row, hashes)
-            _serve_popular(out, i, bench, popular, 0, hashes)
+            _serve_popular(out, i, bench, scene, row)
+            _serve_popular(out, i, bench, scene, 0)
         size = out.sizes[i, NEXT]
         _remember(state, slot, out.ids[i, NEXT, :size], popular.ids[row, : popular.sizes[row]])

@@ -30,6 +30,7 @@ class Case:
 
     `batch` is how many events are learned at once, `cut` the batch before which a state is rebuilt
     from its records; `tracks_max` and `limits` may be so small that something is always evicted.
+    Lists are made at `at_ms`, on which it depends what is hidden.
     """
 
     events: Sequence[Event]
@@ -38,6 +39,7 @@ class Case:
     limits: ListenerLimits = field(default_factory=ListenerLimits)
     tracks_max: int = 1000
     vocabulary_limit: int = 1
+    at_ms: int = 0
 
 
 Law = Callable[[Case], None]
@@ -115,7 +117,7 @@ def by_listener(events: Sequence[Event]) -> dict[str, list[Event]]:
 
 def tracks(events: Sequence[Event]) -> set[str]:
     """Every track that is mentioned."""
-    return {event.track_id for event in events}
+    return {event.track_id for event in events if event.track_id is not None}
 
 
 def sent_pairs(state: ListenerState) -> tuple[Counter[str], Counter[tuple[str, str, bool]]]:
@@ -152,6 +154,9 @@ def feed_reference(reference: ReferenceRows, frame: PairsFrame) -> None:
         reference.add_plays(frame.names[track], count)
     for left, right, weight, forward in pair_entries(frame):
         reference.add_weight(left, right, weight, forward=forward)
+    for track, artist in zip(frame.play_track.tolist(), frame.play_artist.tolist(), strict=True):
+        if artist != track:
+            reference.name_artist(frame.names[track], frame.names[artist])
 
 
 def sent_trends(state: ListenerState) -> Counter[tuple[str, str, int]]:

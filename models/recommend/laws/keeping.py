@@ -48,6 +48,7 @@ def check_rows_equal_reference(case: Case) -> None:
         found, best = rows.row(track), reference.top(track, 60)
         assert found is not None
         assert (found.plays, found.names) == (reference.plays[track], [name for name, _ in best])
+        assert found.artist == reference.artists.get(track, "")
         assert found.weights.tolist() == [weight for _, weight in best]
         assert found.forward.tolist() == [reference.forward[track, name] for name, _ in best]
         fading = [reference.fading[track, name] for name, _ in best]
@@ -172,6 +173,7 @@ def check_memory_is_bounded(case: Case) -> None:
         assert len(trends) <= 2 * case.tracks_max
     for holder in (state, rows, trends):
         used = {int(i) for array in holder.used_ids() for i in array.ravel()}
+        used |= {int(holder.vocabulary.artist[i]) for i in used}
         holder.vocabulary.collect(holder.used_ids())
         assert len(holder.vocabulary) == len(used | {0})
 

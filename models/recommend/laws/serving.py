@@ -16,14 +16,21 @@ from models.recommend.laws.driving import (
     reference_learn,
     restore,
     run_pipeline,
+    runs_of_a_kind,
 )
 from models.recommend.listener_memory import ListenerSnapshot
 from models.recommend.listeners import ListenerState
 from models.recommend.neighbours import NeighbourState
 from models.recommend.pipeline import Pipeline
 from models.recommend.recommender import ListColumns
-from models.recommend.reference import ReferenceListeners, ReferenceRows
-from models.recommend.reference_lists import ReferenceRankers
+from models.recommend.reference import (
+    BLOCKED,
+    BLOCKED_ARTIST,
+    HIDDEN,
+    ReferenceListeners,
+    ReferenceRows,
+)
+from models.recommend.reference_lists import HIDDEN_MS, ReferenceRankers
 from models.recommend.trends import TrendState
 from models.recommend.vocabulary import hash16
 
@@ -34,11 +41,14 @@ def check_lists_equal_reference(case: Case) -> None:
     """Rankers and both lists of every listener are what the plain rules say."""
     pipeline, rows = Pipeline(list_length=LIST_LENGTH), ReferenceRows()
     trends: dict[str, list[tuple[str, float]]] = {}
-    rankers = ReferenceRankers(rows, trends)
+    artists: dict[str, str] = {}  # rankers learn before it is noted who a call's tracks are by
+    rankers = ReferenceRankers(rows, trends, artists)
     listeners = ReferenceListeners(before=rankers.train)
     for batch in batches(case.events, case.batch):
-        learn(pipeline.listeners, batch, pipeline.recommender)
-        reference_learn(listeners, batch)
+        for run in runs_of_a_kind(batch):
+            learn(pipeline.listeners, run, pipeline.recommender)
+            reference_learn(listeners, run)
+            artists.update(listeners.artists)
         sent = pipeline.drain()
         pipeline.apply(sent)
         for frame in sent.pairs:
@@ -49,26 +59,27 @@ def check_lists_equal_reference(case: Case) -> None:
     weights = [*rankers.weights.values()]
     np.testing.assert_allclose(pipeline.listeners.ranker.weights, weights, atol=CLOSE)
     for slot in pipeline.listeners.all_slots():
-        served = pipeline.recommend([slot])[0]
+        served = pipeline.recommend([slot], at_ms=case.at_ms)[0]
         listener = listeners.snapshot(served.user_id)
         assert listener is not None
         assert served.session == listener.context[:5]
         for kind, columns in (("next", served.next), ("discover", served.discover)):
-            _compare(rankers, kind, listener, columns)
+            _compare(rankers, (kind, case.at_ms), listener, columns)
 
 
 def _compare(
-    rankers: ReferenceRankers, kind: str, listener: ListenerSnapshot, columns: ListColumns
+    rankers: ReferenceRankers, of: tuple[str, int], listener: ListenerSnapshot, columns: ListColumns
 ) -> None:
-    """A list as served against the plain scores of all candidates."""
+    """A list of a kind as served at a time against the plain scores of all candidates."""
     tracks, relative, sources, because = columns
-    scores = rankers.scores(kind, listener)
+    kind, at_ms = of
+    scores = rankers.scores(kind, listener, at_ms)
     best = sorted(scores.values(), reverse=True)[:LIST_LENGTH]
     ranked, filled = tracks[: len(best)], tracks[len(best) :]
     np.testing.assert_allclose([scores[track] for track in ranked], best, atol=CLOSE)
     expected = np.exp(np.array(best) - max(best, default=0.0))
     np.testing.assert_allclose(relative[: len(best)], expected, atol=CLOSE)
-    others = [track for track in rankers.filling(kind, listener) if track not in ranked]
+    others = [track for track in rankers.filling(kind, listener, at_ms) if track not in ranked]
     assert filled == others[: LIST_LENGTH - len(best)]
     assert sources[len(best) :] == ["popular"] * len(filled)
     for track, source, place in zip(ranked, sources, because.tolist(), strict=False):
@@ -86,16 +97,26 @@ def _compare(
 
 
 def check_lists_keep_promises(case: Case) -> None:
-    """No list is too long, repeats a track, holds a blocked one, or the one just played."""
+    """No list is too long, repeats a track, holds one that is barred, or the one just played."""
     pipeline = run_pipeline(case)
+    artist = pipeline.vocabulary.artist
     for slot in pipeline.listeners.all_slots():
-        served = pipeline.recommend([slot])[0]
+        served = pipeline.recommend([slot], at_ms=case.at_ms)[0]
         listener = pipeline.listeners.snapshot(served.user_id)
         assert listener is not None
         for tracks, scores, sources, because in (served.next, served.discover):
             assert len(tracks) == len(scores) == len(sources) == len(because) <= LIST_LENGTH
             assert len({*tracks}) == len(tracks)
-            assert not {*tracks} & {*listener.blocked, listener.last_track}
+            hidden_ms = case.at_ms - HIDDEN_MS
+            barred = {
+                said.subject
+                for said in listener.said
+                if said.kind in (BLOCKED, BLOCKED_ARTIST)
+                or (said.kind == HIDDEN and said.at_ms > hidden_ms)
+            }
+            assert not {*tracks} & {*barred, listener.last_track}
+            ids = pipeline.vocabulary.intern(tracks)
+            assert not {pipeline.vocabulary.names[i] for i in artist[ids].tolist()} & barred
             assert all(first >= second >= 0 for first, second in pairwise(scores.tolist()))
             assert all(-1 <= place < len(served.session) for place in because.tolist())
         assert not {hash16(track) for track in served.discover[0]} & {*listener.heard}

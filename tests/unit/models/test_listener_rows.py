@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from models.recommend.listeners import artist_key
+from models.recommend.plays import artist_key
 from schemas.frames import ARTIST_MARK
 from segue.testing.stage_a import T0, forward, outcomes, play, said, state, weights
 
@@ -121,7 +121,7 @@ def test_the_artists_of_the_five_newest_tracks_are_kept_and_restored() -> None:
     known = restored.snapshot("ann")
     assert known is not None
     assert known.artists == [f"{ARTIST_MARK}artist 9", *expected[:4]]
-    assert (known.blocked, known.recent[:2]) == (["bad"], ["u", "t7"])
+    assert ([s.subject for s in known.said], known.recent[:2]) == (["bad"], ["u", "t7"])
 
 
 @pytest.mark.parametrize("count", [0, 1, 4])

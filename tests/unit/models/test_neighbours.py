@@ -23,6 +23,7 @@ def frame(
     return PairsFrame(
         names,
         play_track=np.array([place[name] for name in plays], np.int32),
+        play_artist=np.array([place[name] for name in plays], np.int32),
         play_count=np.array([*plays.values()], np.int32),
         left=np.array([place[left] for left, _ in pairs], np.int32),
         right=np.array([place[right] for _, right in pairs], np.int32),
@@ -78,7 +79,7 @@ def test_both_directions_of_a_pair_in_one_frame_add_up_to_its_weight() -> None:
     rows, one = NeighbourState(Vocabulary()), np.array([0, 0], np.int32)
     weight, forward = np.array([5, 7], np.int64), np.array([0, 1], np.uint8)
     nothing = one[:0]
-    rows.learn(PairsFrame(["a", "b"], nothing, nothing, one, one + 1, weight, forward))
+    rows.learn(PairsFrame(["a", "b"], nothing, nothing, nothing, one, one + 1, weight, forward))
     assert whole_row(rows, "a") == {"b": (12, 7, 12.0)}
 
 

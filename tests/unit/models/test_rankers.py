@@ -8,9 +8,10 @@ import pytest
 from models.recommend import ListenerState, Vocabulary
 from models.recommend.kernels.ranking import FORMS
 from models.recommend.rankers import RANKER_KEY, encode_ranker
-from schemas.events import Feedback, PlayEvent
+from schemas.events import PlayEvent
 from schemas.outputs import SOURCES, Source
 from segue.testing.listening import T0, Listening
+from segue.testing.stage_a import said
 
 HOUR = 3_600_000
 
@@ -116,7 +117,7 @@ def test_what_no_list_could_hold_teaches_nothing() -> None:
     world = Listening()
     world.row("now", 0, bad=9, good=1)
     world.plays("now")
-    world.state.apply_feedback([Feedback("f", "ann", "block_track", "bad", T0)])
+    world.state.apply_feedback([said("block_track", "bad")])
     world.plays("bad", trained=True)
     world.plays("unheard of", trained=True)
     skip = PlayEvent("s", "ann", "now", T0 + 9, 0, 1000, "skipped")

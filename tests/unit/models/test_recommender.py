@@ -2,8 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from schemas.events import Feedback, PlayEvent
+from schemas.events import PlayEvent
 from segue.testing.listening import T0, Listening
+from segue.testing.stage_a import said
 
 HOUR = 3_600_000
 
@@ -53,9 +54,9 @@ def test_blocked_tracks_are_in_neither_list_until_unblocked() -> None:
     world.plays("now")
     world.row("now", 0, bad=9, good=1)
     world.recommender.set_trending("world", ["bad", "hit"], [2.0, 1.0])
-    world.state.apply_feedback([Feedback("f", "ann", "block_track", "bad", T0)])
+    world.state.apply_feedback([said("block_track", "bad")])
     assert [[*listed] for listed in world.lists()] == [["good", "hit"], ["good", "hit"]]
-    world.state.apply_feedback([Feedback("f", "ann", "unblock_track", "bad", T0)])
+    world.state.apply_feedback([said("unblock_track", "bad")])
     assert "bad" in world.lists()[0]
 
 

@@ -142,8 +142,8 @@ def learned(vocabulary: Vocabulary, weights: Mapping[str, int]) -> NeighbourStat
     right = np.arange(1, len(weights) + 1, dtype=np.int32)
     amounts = np.array([*weights.values()], np.int64)
     forward = (amounts % 2).astype(np.uint8)
-    rows.learn(PairsFrame(["a", *weights], one, one + 3, zeros, right, amounts, forward))
-    rows.learn(PairsFrame(["a"], one, one + 1, zeros[:0], right[:0], amounts[:0], forward[:0]))
+    rows.learn(PairsFrame(["a", *weights], one, one, one + 3, zeros, right, amounts, forward))
+    rows.learn(PairsFrame(["a"], one, one, one + 1, zeros[:0], right[:0], amounts[:0], forward[:0]))
     return rows
 
 
@@ -193,7 +193,7 @@ def test_more_rows_than_there_are_places_end_with_as_many_as_fit() -> None:
     for name in "abc":
         nothing = np.zeros(0, np.int32)
         empty = (nothing, nothing, np.zeros(0, np.int64), np.zeros(0, np.uint8))
-        rows.learn(PairsFrame([name], one - 1, one, *empty))
+        rows.learn(PairsFrame([name], one - 1, one - 1, one, *empty))
     tracks = vocabulary.intern([*"abc"])
     assert cache.put_own(tracks, rows.source, 1.0).tolist() == []
     assert [held(cache, name) is None for name in "abc"] == [False, False, True]

@@ -10,8 +10,9 @@ import pytest
 from models.recommend import ListenerLimits, RowCache, warm
 from models.recommend.laws.driving import keep_last, restore
 from models.recommend.pipeline import Pipeline
-from schemas.events import Feedback, PlayEvent
+from schemas.events import PlayEvent
 from schemas.frames import decode_pairs, decode_trend_counts, encode_pairs, encode_trend_counts
+from segue.testing.stage_a import said
 
 KERNELS = ("grouping", "listening", "ring", "rows", "serving", "table", "trending")
 
@@ -39,7 +40,7 @@ def test_after_warming_nothing_is_compiled_on_the_way() -> None:
     ]
     for at in range(0, 50, 10):
         learned = pipeline.learn(events[at : at + 10])
-        pipeline.listeners.apply_feedback([Feedback("f", "u1", "block_track", "t1", 0)])
+        pipeline.listeners.apply_feedback([said("block_track", "t1", "u1")])
         for pairs in pipeline.listeners.drain_pairs(lambda name: len(name) % 2).values():
             pipeline.neighbours.learn(decode_pairs(encode_pairs(pairs)))
         for counts in pipeline.listeners.drain_trend_counts():

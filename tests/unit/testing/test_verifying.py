@@ -5,29 +5,30 @@ from __future__ import annotations
 import json
 import struct
 from itertools import chain
-from typing import Any
+from random import Random
+from typing import Any, get_args
 
 import pytest
 
 from models.recommend import ListenerState, NeighbourState, Vocabulary
-from schemas.codec import EventDecoder
-from schemas.events import PlayEvent
-from schemas.registry import PLAYS
+from schemas.codec import EventDecoder, encode_event
+from schemas.events import Feedback, FeedbackKind, PlayEvent
+from schemas.registry import FEEDBACK, PLAYS, TopicSpec
 from segue.testing import fresh_settings
 from segue.testing.load import PlayStream
 from segue.testing.memory_log import MemoryRecord
-from segue.testing.servings import fading_faults, list_faults, similar_faults
-from segue.testing.truth import ARTIST_MARK, Truth, folded
-from segue.testing.wire import RowFacts, read_listener, read_row
+from segue.testing.servings import HIDDEN_MS, fading_faults, list_faults, similar_faults
+from segue.testing.stage_a import said
+from segue.testing.truth import ARTIST_MARK, Truth
+from segue.testing.wire import RowFacts, folded, read_listener, read_row
 
 SETTINGS = fresh_settings(partitions=1)
-TOPIC = PLAYS.topic(SETTINGS.topic_prefix)
 T0 = 1_700_000_000_000
 SKIP: dict[str, Any] = {"end_reason": "skipped", "played_ms": 0}
 
 
-def record(offset: int, value: bytes) -> MemoryRecord:
-    return MemoryRecord(TOPIC, 0, offset, T0 + 1000, b"key", value)
+def record(offset: int, value: bytes, topic: TopicSpec = PLAYS) -> MemoryRecord:
+    return MemoryRecord(topic.topic(SETTINGS.topic_prefix), 0, offset, T0 + 1000, b"key", value)
 
 
 def played(track: str, number: int, artist: str | None = None, **fields: Any) -> bytes:
@@ -57,8 +58,8 @@ def test_truth_of_four_plays_is_as_counted_by_hand() -> None:
     )
     artist = f"{ARTIST_MARK}björk"
     assert truth.rows == {
-        "a": RowFacts(2, {"b": 5040, "c": 3360}, {"b": 2520, "c": 3360}),
-        "b": RowFacts(1, {"a": 5040, "c": 1260}, {"a": 2520, "c": 1260}),
+        "a": RowFacts(2, {"b": 5040, "c": 3360}, {"b": 2520, "c": 3360}, artist),
+        "b": RowFacts(1, {"a": 5040, "c": 1260}, {"a": 2520, "c": 1260}, artist),
         "c": RowFacts(1, {"a": 3360, "b": 1260}, {"a": 0, "b": 0}),
         artist: RowFacts(2, {"a": 2520, "b": 2520}, {"a": 0, "b": 0}),
     }
@@ -128,6 +129,7 @@ def similar(**changes: object) -> dict[str, Any]:
         "scores": [200, 100],
         "after": [150, 0],
         "lately": [200, 0],
+        "artist": "z",
     } | changes
 
 
@@ -144,10 +146,12 @@ def similar(**changes: object) -> dict[str, Any]:
         {"lately": [200, -1]},
         {"lately": [200]},
         {"lately": [200, 0, 0]},
+        {"artist": "x"},
+        {"artist": ""},
     ],
 )
 def test_row_that_differs_in_any_column_is_a_fault(change: dict[str, object]) -> None:
-    row = RowFacts(3, {"a": 200, "b": 100}, {"a": 150, "b": 0})
+    row = RowFacts(3, {"a": 200, "b": 100}, {"a": 150, "b": 0}, f"{ARTIST_MARK}z")
     assert similar_faults(similar(), "x", row) == []
     assert len(similar_faults(similar(**change), "x", row)) == 1
 
@@ -157,6 +161,7 @@ def served(**changes: object) -> dict[str, Any]:
         "version": "1",
         "user_id": "ann",
         "kind": "next",
+        "at_ms": T0,
         "track_ids": ["a", "c"],
         "scores": [1.0, 0.5],
         "sources": ["together", "popular"],
@@ -165,8 +170,10 @@ def served(**changes: object) -> dict[str, Any]:
     } | changes
 
 
-def faults_of(value: dict[str, Any]) -> list[str]:
+def faults_of(value: dict[str, Any], *feedback: bytes) -> list[str]:
     truth = truth_of(played("a", 0, "x"), played("b", 1), played("c", 2, user_id="bob"))
+    truth.add([record(offset, each, FEEDBACK) for offset, each in enumerate(feedback)])
+    assert truth.bad == set()
     return list_faults(
         value, ("next", "ann"), truth.listeners["ann"], truth=truth, newest="1", list_length=5
     )
@@ -191,6 +198,55 @@ def faults_of(value: dict[str, Any]) -> list[str]:
 def test_list_that_breaks_a_promise_is_a_fault(change: dict[str, object], claim: str) -> None:
     assert faults_of(served()) == []
     assert any(claim in fault for fault in faults_of(served(**change)))
+
+
+@pytest.mark.parametrize(
+    ("feedback", "claim"),
+    [
+        (said("block_track", "c"), "has no blocked or hidden track"),
+        (said("hide", "c"), "has no blocked or hidden track"),
+        (said("hide", "c", at_ms=T0 - HIDDEN_MS), ""),
+        (said("block_artist", artist=" X"), "has no track of a blocked artist"),
+        (said("block_artist", artist="y"), ""),
+        (said("like", "c"), ""),
+        (said("taste", artists=("x",)), ""),
+    ],
+    ids=lambda value: value.kind if isinstance(value, Feedback) else "",
+)
+def test_list_that_holds_what_its_listener_barred_is_a_fault(
+    feedback: Feedback, claim: str
+) -> None:
+    found = faults_of(served(), encode_event(feedback))
+    assert [fault.split(": ")[-1] for fault in found] == ([claim] if claim else [])
+
+
+def test_statements_are_known_and_added_as_the_truth_has_them() -> None:
+    random, truth, vocabulary = Random(5), Truth(SETTINGS), Vocabulary()
+    listeners, rows = ListenerState(vocabulary), NeighbourState(vocabulary)
+    often: list[FeedbackKind] = ["like"] * 20
+    kinds: list[FeedbackKind] = [*get_args(FeedbackKind), *often]
+    for number in range(600):
+        track = random.randrange(90)
+        event = Feedback(
+            event_id=f"f{number}",
+            user_id=random.choice(["ann", "bob"]),
+            kind=random.choice(kinds),
+            track_id=f"t{track}",
+            at_ms=T0 + random.randrange(900),
+            artist=("X ", "y", "Z")[track % 3],
+            artists=("x", "X", "y")[: random.randrange(4)],
+            languages=("is",)[: random.randrange(2)],
+        )
+        raw = encode_event(event)
+        truth.add([record(number, raw, FEEDBACK)])
+        listeners.apply_feedback([event])
+        for frame in listeners.drain_pairs(lambda _: 0).values():
+            rows.learn(frame)
+    found = {key.decode(): read_listener(value or b"") for key, value in listeners.changes()}
+    assert found == truth.listeners
+    assert {key.decode(): read_row(value or b"") for key, value in rows.changes()} == truth.rows
+    assert listeners.forgotten > 0, "more likes than are kept"
+    assert {*truth.outcomes} == {"applied", "duplicate"}
 
 
 def test_session_of_a_list_is_no_longer_than_five() -> None:
