@@ -9,6 +9,7 @@ from agents.deps import Deps
 from agents.listeners import ListenersStage
 from agents.lists import ListWriter
 from agents.pairs import NeighboursStage
+from models.recommend.kernels.candidates import Rates
 from models.recommend.recommender import Recommender
 from models.recommend.rowcache import RowCache
 from models.recommend.vocabulary import Vocabulary
@@ -30,7 +31,12 @@ def register_all(app: SegueApp, deps: Deps) -> None:
     poll_plays = settings.batch_records * settings.partitions
     rows_max = max(ROWS_MIN, ROWS_PER_PLAY * poll_plays)
     rows = RowCache(vocabulary, rows_max=rows_max, ttl_s=settings.row_cache_ttl_s)
-    recommender = Recommender(vocabulary, rows, list_length=settings.list_length)
+    recommender = Recommender(
+        vocabulary,
+        rows,
+        list_length=settings.list_length,
+        rates=Rates(settings.context_decay, settings.learning_rate),
+    )
     neighbours = TaskGroup(NeighboursStage(vocabulary, deps), app=app, settings=settings)
     lists = ListWriter(recommender, rows, neighbours, deps)
     listeners = TaskGroup(ListenersStage(vocabulary, lists, deps), app=app, settings=settings)

@@ -25,7 +25,7 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Final
 
-from models.evaluate.scores import DEPTH, POPULAR, QUESTIONS, Score
+from models.evaluate.scores import DEPTH, POPULAR, QUESTIONS, Difference, Ranks, Score
 from models.recommend.pipeline import Pipeline, Sent
 from models.recommend.recommender import ServedLists
 from schemas.events import PlayEvent
@@ -35,9 +35,6 @@ __all__ = ["Point", "Prequential", "Report", "Sample"]
 
 _APPLIED: Final = 0
 _STEPS: Final = 4  # of a lag
-
-Ranks = dict[str, dict[str, int | None]]
-"""Where a play stands in the list of each arm, by question; None: not in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,15 +108,17 @@ class Prequential:
     ) -> None:
         if any(each.recommender.list_length < DEPTH for each in pipelines.values()):
             raise ValueError(f"lists shorter than {DEPTH} cannot be scored")
-        self.pipelines = pipelines
+        self.pipelines = dict(pipelines)
         self._first = next(iter(pipelines.values()))
         arms = [*pipelines, *([POPULAR] if popular else [])]
+        self.compared: Difference | None = None
+        """What two of the arms are compared by, play for play, if that is asked."""
         self.report = Report({arm: {name: Score() for name in QUESTIONS} for arm in arms})
         self._sample = sample or Sample()
         self._step = max(1, lag_plays // _STEPS)
         self._behind = max(0, lag_plays - self._step)
         self._point_plays = point_plays
-        self._sent: deque[tuple[int, list[Sent]]] = deque()
+        self._sent: deque[tuple[int, dict[str, Sent]]] = deque()
         self._last = _copy(self.report.scores)
         self._places: dict[str, dict[str, int]] = {}
         self._played: dict[str, set[str]] = {}
@@ -136,6 +135,20 @@ class Prequential:
             if self.report.plays % self._step == 0:
                 self._pass_on()
             start = end
+
+    def keep(self, arms: Mapping[str, str]) -> None:
+        """Go on with some of the arms under other names, and score anew; the first one stays."""
+        kept = {name: self.pipelines[arm] for arm, name in arms.items()}
+        assert self._first in kept.values(), "its popular tracks answer for all"
+        self.pipelines = kept
+        self._sent = deque(
+            (due, {arms[arm]: sent for arm, sent in by_arm.items() if arm in arms})
+            for due, by_arm in self._sent
+        )
+        popular = [POPULAR] if POPULAR in self.report.scores else []
+        scores = {arm: {name: Score() for name in QUESTIONS} for arm in [*kept, *popular]}
+        self.report.scores, self.report.points = scores, []
+        self._last = _copy(scores)
 
     def _ask_and_learn(self, run: Sequence[PlayEvent]) -> None:
         first = self.report.plays
@@ -155,6 +168,8 @@ class Prequential:
                 self._played.setdefault(play.user_id, set()).add(play.track_id)
 
     def _score(self, ranks: Ranks) -> None:
+        if ranks and self.compared is not None:
+            self.compared.add(ranks)
         for arm, asked in ranks.items():
             for question, rank in asked.items():
                 self.report.scores[arm][question].add(rank)
@@ -193,11 +208,13 @@ class Prequential:
     def _pass_on(self) -> None:
         """Let the stages behind learn what was sent long enough ago."""
         now = self.report.plays
-        pipelines = self.pipelines.values()
-        self._sent.append((now + self._behind, [pipeline.drain() for pipeline in pipelines]))
+        pipelines = self.pipelines
+        drained = {arm: pipeline.drain() for arm, pipeline in pipelines.items()}
+        self._sent.append((now + self._behind, drained))
         while self._sent and self._sent[0][0] <= now:
-            for pipeline, sent in zip(pipelines, self._sent.popleft()[1], strict=True):
-                pipeline.apply(sent)
+            for arm, sent in self._sent.popleft()[1].items():
+                if arm in pipelines:  # else it was dropped since
+                    pipelines[arm].apply(sent)
             self._places = {}
 
     def _note(self, count: int) -> None:

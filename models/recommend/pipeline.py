@@ -9,16 +9,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from models.recommend.kernels.candidates import Rates
 from models.recommend.listener_memory import ListenerLimits
 from models.recommend.listeners import ListenerState
 from models.recommend.neighbours import NeighbourState
 from models.recommend.plays import Learned
-from models.recommend.recommender import TRENDING_MAX, Recommender, ServedLists
+from models.recommend.recommender import SHIPPED_RATES, TRENDING_MAX, Recommender, ServedLists
 from models.recommend.trends import TrendState
 from models.recommend.vocabulary import Vocabulary
 from schemas.events import PlayEvent
 from schemas.frames import PairsFrame, TrendCountsFrame
-from schemas.outputs import Source, TrendWindow
+from schemas.outputs import Source
 
 __all__ = ["Pipeline", "Sent"]
 
@@ -46,9 +47,9 @@ class Pipeline:
         *,
         list_length: int = 20,
         tracks_max: int = 100_000,
-        trend_window: TrendWindow = "day",
         filtered: bool = True,
         without: Source | None = None,
+        rates: Rates = SHIPPED_RATES,
     ) -> None:
         self.vocabulary = Vocabulary()
         self.listeners = ListenerState(self.vocabulary, limits)
@@ -60,10 +61,10 @@ class Pipeline:
             list_length=list_length,
             filtered=filtered,
             without=without,
+            rates=rates,
         )
         self.popular: dict[str, list[str]] = {}
         """The trending tracks of each market as of the last `propagate`."""
-        self._trend_window: TrendWindow = trend_window
 
     def learn(self, plays: Sequence[PlayEvent]) -> Learned:
         """Stage A alone: rankers and the listeners' own context are up to date at once."""
@@ -85,7 +86,7 @@ class Pipeline:
         for counts in sent.trend_counts:
             self.trends.learn(counts)
         for market in self.trends.drain_dirty_markets():
-            names, scores = self.trends.trending(market, self._trend_window, TRENDING_MAX)
+            names, scores = self.trends.trending(market, "day", TRENDING_MAX)
             self.popular[market] = names
             self.recommender.set_trending(market, names, scores.tolist())
 

@@ -14,7 +14,14 @@ from typing import Final, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from models.recommend.kernels.candidates import NOTHING, Popular, RowSource, Scene, ServingRules
+from models.recommend.kernels.candidates import (
+    NOTHING,
+    Popular,
+    Rates,
+    RowSource,
+    Scene,
+    ServingRules,
+)
 from models.recommend.kernels.listener import CONTEXT_USED, MARKET, SESSION_LENGTH
 from models.recommend.kernels.ranking import DISCOVER, NEXT
 from models.recommend.kernels.serving import ServedArrays, serve
@@ -24,11 +31,12 @@ from models.recommend.vocabulary import NO_NAME, Vocabulary
 from schemas.events import PlayEvent
 from schemas.outputs import SOURCES, WORLD, Source
 
-__all__ = ["ListColumns", "Needs", "Recommender", "Rows", "ServedLists"]
+__all__ = ["SHIPPED_RATES", "ListColumns", "Needs", "Recommender", "Rows", "ServedLists"]
 
 TRENDING_MAX: Final = 100
 """Tracks kept per market to fill lists up with."""
 MARKETS_MAX: Final = 1024
+SHIPPED_RATES: Final = Rates()
 
 ListColumns = tuple[list[str], NDArray[np.float32], list[str], NDArray[np.int8]]
 """Track ids, scores, sources and because of a list, best first: what `encode_list` takes."""
@@ -77,11 +85,12 @@ class Recommender:
         list_length: int = 20,
         filtered: bool = True,
         without: Source | None = None,
+        rates: Rates = SHIPPED_RATES,
     ) -> None:
         if list_length < 1:
             raise ValueError("list_length is at least 1")
         left_out = NOTHING if without is None else SOURCES.index(without)
-        self._rules = ServingRules(filtered, left_out)
+        self._rules = ServingRules(filtered, left_out, rates)
         self.vocabulary = vocabulary
         self.rows = rows
         self.list_length = list_length

@@ -32,9 +32,14 @@ class ReferenceRankers:
     """
 
     def __init__(
-        self, rows: ReferenceRows, trends: Mapping[str, Trend], artists: Mapping[str, str]
+        self,
+        rows: ReferenceRows,
+        trends: Mapping[str, Trend],
+        artists: Mapping[str, str],
+        rates: tuple[float, float],
     ) -> None:
         self.rows, self.trends, self.artists = rows, trends, artists
+        self._decay, self._learning_rate = rates
         first = [0.0] * (3 * len(SOURCES) + 1)
         first[0], first[1], first[3 * SOURCES.index("popular")] = 2.0, 1.0, 0.1
         self.weights = {kind: [*first] for kind in KINDS}
@@ -55,7 +60,7 @@ class ReferenceRankers:
                 expected = sum(chances[t] * features[t][f] for t in best) / total
                 gradient = features[track][f] - expected
                 self.squares[kind][f] += gradient**2
-                step = 0.05 * gradient / math.sqrt(self.squares[kind][f] + 0.01)
+                step = self._learning_rate * gradient / math.sqrt(self.squares[kind][f] + 0.01)
                 self.weights[kind][f] += step
 
     def scores(self, kind: str, listener: ListenerSnapshot, at_ms: int) -> dict[str, float]:
@@ -82,7 +87,9 @@ class ReferenceRankers:
         """What each track of the session adds to the sum of `together` of a candidate."""
         rows, plays = self.rows.rows, self.rows.plays
         return [
-            0.8**k * max(rows[i][track], 0) / UNIT / math.sqrt(plays[i] + 1) if i in rows else 0.0
+            self._decay**k * max(rows[i][track], 0) / UNIT / math.sqrt(plays[i] + 1)
+            if i in rows
+            else 0.0
             for k, i in enumerate(listener.context[:5])
         ]
 
@@ -139,8 +146,8 @@ class ReferenceRankers:
                 if weight <= 0:
                     continue
                 fading = max(self.rows.fading[track, other], 0.0)
-                add(other, "together", 0.8**k * weight / UNIT / math.sqrt(plays))
-                add(other, "lately", 0.8**k * fading / UNIT)
+                add(other, "together", self._decay**k * weight / UNIT / math.sqrt(plays))
+                add(other, "lately", self._decay**k * fading / UNIT)
                 if k == 0:
                     forward = max(self.rows.forward[track, other], 0)
                     add(other, "after", forward / UNIT / plays)
@@ -149,7 +156,7 @@ class ReferenceRankers:
             for other, weight in tracks.items():
                 if weight > 0:
                     amount = math.sqrt((weight / UNIT + 0.5) / len(tracks))
-                    add(other, "artist", 0.8**k * amount)
+                    add(other, "artist", self._decay**k * amount)
         for p, track in enumerate(recent):
             add(track, "often", 1.0)
             if track not in recent[:p]:

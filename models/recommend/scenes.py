@@ -6,7 +6,14 @@ from functools import cache
 
 import numpy as np
 
-from models.recommend.kernels.candidates import NOTHING, Popular, RowSource, Scene, ServingRules
+from models.recommend.kernels.candidates import (
+    NOTHING,
+    Popular,
+    Rates,
+    RowSource,
+    Scene,
+    ServingRules,
+)
 
 __all__ = ["no_scene"]
 
@@ -25,5 +32,5 @@ def no_scene() -> Scene:
         plays=np.zeros(1, np.int64),
     )
     popular = Popular(np.zeros((1, 1), np.int32), np.zeros((1, 1)), one, one)
-    rules = ServingRules(filtered=True, left_out=NOTHING)
+    rules = ServingRules(filtered=True, left_out=NOTHING, rates=Rates())
     return Scene(rows, popular, np.zeros(1, np.uint32), one, rules)

@@ -11,8 +11,9 @@ import orjson
 from rich.console import Console
 from rich.table import Table
 
-from models.evaluate.scores import ARMS, DEPTH, POPULAR, WITHOUT
+from models.evaluate.scores import ARMS, DEFAULT, DEPTH, POPULAR, WITHOUT
 from schemas.outputs import SOURCES
+from segue.cli.tuning import current_values, tuning_dict, tuning_lines, tuning_table
 from segue.clock import SystemClock
 from segue.config import Settings, load_settings
 from segue.errors import Misconfigured, SegueError
@@ -21,11 +22,13 @@ from segue.sim.logrows import BadRows
 from segue.sim.progress import FeedProgress
 
 if TYPE_CHECKING:
-    from models.evaluate.prequential import Report
+    from models.evaluate.prequential import Report, Sample
+    from models.evaluate.tuning import Tuning
     from models.recommend.pipeline import Pipeline
 
 _QUESTIONS = {"new": "next track, new to the listener", "any": "next track, repeats included"}
 _BATCH_ROWS = 1_000
+_TUNED_SHARE = 0.5
 
 FILE = click.Path(path_type=Path)
 
@@ -54,6 +57,7 @@ class _Asked:
     warmup: float
     evaluate: int | None
     seed: int
+    tune: bool
 
 
 @click.command()
@@ -85,7 +89,14 @@ class _Asked:
     type=click.IntRange(min=1),
     help="Score so many plays, drawn from those after the warm-up, instead of all of them.",
 )
-@click.option("--seed", type=int, default=0, show_default=True, help="Of the draw of --evaluate.")
+@click.option(
+    "--seed", type=int, default=0, show_default=True, help="Of the draws of --evaluate and --tune."
+)
+@click.option(
+    "--tune",
+    is_flag=True,
+    help="Search settings on the first half of the log; score what is found on the second.",
+)
 @click.option("--json", "json_path", type=FILE, help="Write the scores to this file.")
 @click.option("--plot", "plot_path", type=FILE, help="Draw HR@10 over the log to this PNG.")
 def replay(  # noqa: PLR0913  # one argument per option
@@ -95,6 +106,7 @@ def replay(  # noqa: PLR0913  # one argument per option
     warmup: float,
     evaluate: int | None,
     seed: int,
+    tune: bool,
     json_path: Path | None,
     plot_path: Path | None,
 ) -> None:
@@ -111,11 +123,16 @@ def replay(  # noqa: PLR0913  # one argument per option
     console, bad = Console(stderr=True), BadRows()
     clock_s = SystemClock().monotonic_s
     started_s = clock_s()
-    report = _run(file, bad, console, _Asked(arms, lag_plays, warmup, evaluate, seed))
+    asked = _Asked(arms, lag_plays, warmup, evaluate, seed, tune)
+    report, tuning = _run(file, bad, console, asked)
     seconds = clock_s() - started_s
     Console().print(_table(report, f"{file.name}: {report.plays:,} plays in {seconds:,.0f} s"))
+    found: dict[str, object] = {"seconds": round(seconds, 3)} | report.as_dict()
+    if tuning is not None:
+        now = current_values(load_settings())
+        Console().print(tuning_table(tuning, now), *tuning_lines(tuning, now), sep="\n")
+        found["tune"] = tuning_dict(tuning, now)
     if json_path is not None:
-        found = {"seconds": round(seconds, 3)} | report.as_dict()
         json_path.write_bytes(orjson.dumps(found, option=orjson.OPT_INDENT_2) + b"\n")
     if plot_path is not None:
         _plot(report, plot_path, file.name)
@@ -127,9 +144,10 @@ def replay(  # noqa: PLR0913  # one argument per option
         )
 
 
-def _run(file: Path, bad: BadRows, console: Console, asked: _Asked) -> Report:
+def _run(file: Path, bad: BadRows, console: Console, asked: _Asked) -> tuple[Report, Tuning | None]:
     # Compiled code takes a second to load: not before it is wanted.
-    from models.evaluate.prequential import Prequential, Sample
+    from models.evaluate.prequential import Prequential
+    from models.evaluate.tuning import TUNED, Tuning, draw_candidates
     from models.recommend import warm
 
     settings = load_settings()
@@ -137,29 +155,50 @@ def _run(file: Path, bad: BadRows, console: Console, asked: _Asked) -> Report:
         log = open_log(file)
     with console.status("loading compiled models (seconds, the first time)"):
         warm()
-    start = round(asked.warmup * log.rows)
-    made = [arm for arm in asked.arms if arm != POPULAR] or ["default"]
+    tuned_plays = round(_TUNED_SHARE * log.rows) if asked.tune else 0
+    made = [arm for arm in asked.arms if arm != POPULAR] or [DEFAULT]
+    candidates = draw_candidates(current_values(settings), seed=asked.seed) if asked.tune else {}
+    first = [DEFAULT] if asked.tune and DEFAULT not in made else []
+    pipelines = {arm: _pipeline(settings, arm) for arm in (*first, *made)} | {
+        arm: _pipeline(settings.model_copy(update=dict(values)), DEFAULT)
+        for arm, values in candidates.items()
+    }
     evaluation = Prequential(
-        {arm: _pipeline(settings, arm) for arm in made},
+        pipelines,
         popular=POPULAR in asked.arms,
         lag_plays=asked.lag_plays,
-        sample=Sample(start)
-        if asked.evaluate is None
-        else Sample.of(log.rows, start=start, size=asked.evaluate, seed=asked.seed),
+        sample=_sample(asked, log.rows, tuned_plays),
         point_plays=max(1_000, log.rows // 50),
     )
+    tuning = Tuning(evaluation, candidates, tuned_plays) if asked.tune else None
+    step = evaluation.step if tuning is None else tuning.step
     with FeedProgress(console, SystemClock(), title="plays", total=log.rows) as progress:
         for batch in log.batches(bad, batch_rows=_BATCH_ROWS):
-            evaluation.step(batch.plays)
+            step(batch.plays)
             progress.update(batch.next_row)
     report = evaluation.report
-    report.scores = {arm: report.scores[arm] for arm in asked.arms}
-    return report
+    shown = [arm for arm in (*asked.arms, TUNED) if arm in report.scores]
+    report.scores = {arm: report.scores[arm] for arm in shown}
+    return report, tuning
+
+
+def _sample(asked: _Asked, rows: int, tuned_plays: int) -> Sample:
+    """Which plays are asked: after the warm-up, and as many of those that settings are tuned on."""
+    from models.evaluate.prequential import Sample
+
+    start = round(asked.warmup * rows)
+    if asked.evaluate is None:
+        return Sample(start)
+    size, seed = asked.evaluate, asked.seed
+    scored = Sample.of(rows, start=max(start, tuned_plays), size=size, seed=seed)
+    tuned = Sample.of(tuned_plays, start=min(start, tuned_plays), size=size, seed=seed)
+    return Sample(start, (scored.chosen or frozenset()) | (tuned.chosen or frozenset()))
 
 
 def _pipeline(settings: Settings, arm: str) -> Pipeline:
     """All partitions in one: the same limits in sum."""
     from models.recommend import ListenerLimits
+    from models.recommend.kernels.candidates import Rates
     from models.recommend.pipeline import Pipeline
 
     limits = ListenerLimits(
@@ -174,6 +213,7 @@ def _pipeline(settings: Settings, arm: str) -> Pipeline:
         tracks_max=settings.tracks_per_partition_max * settings.partitions,
         filtered=False,
         without=next((source for source in SOURCES if arm == WITHOUT + source), None),
+        rates=Rates(settings.context_decay, settings.learning_rate),
     )
 
 

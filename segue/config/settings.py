@@ -174,6 +174,15 @@ class Settings(BaseSettings):
     tracks_per_partition_max: int = Field(
         100_000, ge=1, description="Tracks a partition remembers; the longest unplayed go first."
     )
+    context_decay: float = Field(
+        0.8,
+        gt=0,
+        le=1,
+        description="What each older track of a session counts of the one after it.",
+    )
+    learning_rate: float = Field(
+        0.05, gt=0, le=1, description="Step by which rankers learn from a play."
+    )
     list_length: int = Field(20, ge=1, le=100, description="Tracks in a list.")
     list_ttl_s: int = Field(
         604_800, ge=1, description="How long a list stays in Redis after its last change."

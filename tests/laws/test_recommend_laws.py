@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from models.checks import Case, Law, yield_checks
 from models.recommend import ListenerLimits, warm
+from models.recommend.kernels.candidates import Rates
 from models.recommend.kernels.listener import HIDDEN_MS
 from schemas.events import Feedback, FeedbackKind, PlayEvent
 
@@ -74,6 +75,7 @@ def cases(draw: st.DrawFn) -> Case:
         tracks_max=draw(st.sampled_from([1, 2, 5, 100])),
         vocabulary_limit=draw(st.sampled_from([1, 1000])),
         at_ms=draw(st.sampled_from([0, START_MS + HIDDEN_MS + HOUR_MS // 2])),
+        rates=draw(st.sampled_from([Rates(), Rates(0.5, 0.2)])),
     )
 
 

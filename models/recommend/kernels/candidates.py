@@ -1,7 +1,8 @@
 """Kernels that find the tracks a list may hold, and what each source says of them.
 
 Eight sources, each a sum that is 0 where it says nothing and never below, over the newest tracks
-i_0, i_1, ... of the listener's session, d = 0.8, weights in units of one play next to another:
+i_0, i_1, ... of the listener's session, d = 0.8 unless `Rates.decay` says otherwise, weights in
+units of one play next to another:
 
     TOGETHER  sum of d ** k * weight(i_k, j) / sqrt(plays(i_k) + 1)
     LATELY    sum of d ** k * fading(i_k, j)
@@ -37,6 +38,7 @@ __all__ = [
     "SOURCE_COUNT",
     "Candidates",
     "Popular",
+    "Rates",
     "RowSource",
     "Scene",
     "ServingRules",
@@ -65,7 +67,6 @@ BY_ARTIST: Final = 3  # the first place in the session of its artist, or NOTHING
 NOTHING: Final = -1
 
 POPULAR_CANDIDATES: Final = 32
-DECAY: Final = 0.8  # what each older track of the context counts
 _LOOP_DECAY: Final = 0.9
 
 
@@ -93,11 +94,19 @@ class Popular(NamedTuple):
     row_of: NDArray[np.int32]
 
 
+class Rates(NamedTuple):
+    """How the past is weighed, and how fast rankers learn; settings feed them."""
+
+    decay: float = 0.8  # what each older track of a session counts of the one after it
+    learning_rate: float = 0.05  # a step of the rankers
+
+
 class ServingRules(NamedTuple):
-    """What lists are made without."""
+    """What lists are made without, and how what they are made from counts."""
 
     filtered: bool  # without the track just played
     left_out: int  # a source that says nothing, for evaluation, or NOTHING
+    rates: Rates
 
 
 class Scene(NamedTuple):
@@ -163,15 +172,15 @@ def _number(table: NDArray[np.int32], known: NDArray[np.int32], track: int, coun
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _gather_rows(c: Candidates, rows: RowSource, recent: NDArray[np.int32], length: int) -> int:
+def _gather_rows(c: Candidates, scene: Scene, recent: NDArray[np.int32], length: int) -> int:
     """What the rows of the context say. Returns the number of candidates."""
     # Locals, since each look into a tuple of arrays inside the loop would count references.
-    table, known, best = c.table, c.known, c.share
+    table, known, best, rows = c.table, c.known, c.share, scene.rows
     together, lately, after = c.sums[TOGETHER], c.sums[LATELY], c.sums[AFTER]
     slot_of, sizes, plays, row_ids = rows.slot_of, rows.sizes, rows.plays, rows.ids
     row_weights, row_forward, row_fading = rows.weights, rows.forward, rows.fading
     none, mask = np.float32(0), len(table) - 1
-    count, factor = 0, 1.0
+    count, factor, decay = 0, 1.0, scene.rules.rates.decay
     for k in range(length):
         slot = slot_of[recent[k]] - 1
         if slot >= 0:
@@ -203,21 +212,21 @@ def _gather_rows(c: Candidates, rows: RowSource, recent: NDArray[np.int32], leng
                 together[i] += amount
                 lately[i] += fade * max(fading[j], none)
                 after[i] += ahead * max(np.float32(forward[j]), none)
-        factor *= DECAY
+        factor *= decay
     return count
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _gather_artists(
     c: Candidates,
-    rows: RowSource,
+    scene: Scene,
     artists: NDArray[np.int32],
     length: int,
     count: int,
 ) -> int:
     """Tracks of the artists of the context, which are `length`."""
-    table, known = c.table, c.known
-    artist_sums = c.sums[ARTIST]
+    table, known, rows = c.table, c.known, scene.rows
+    artist_sums, decay = c.sums[ARTIST], scene.rules.rates.decay
     for k in range(length):
         artist = artists[k]
         slot = rows.slot_of[artist] - 1 if artist != 0 else -1
@@ -228,7 +237,7 @@ def _gather_artists(
             if artists[other] == artist:
                 repeated = repeated or other < k
                 factor += power
-            power *= DECAY
+            power *= decay
         if repeated:
             continue
         share = factor / math.sqrt(float(rows.sizes[slot]))
@@ -300,9 +309,9 @@ def gather(c: Candidates, state: ListenerArrays, slot: int, scene: Scene) -> int
     """Collect the candidates of a listener; `c` is clear before. Returns how many there are."""
     meta, recent, left_out = state.meta[slot], state.recent[slot], scene.rules.left_out
     length = min(int(meta[SESSION_LENGTH]), CONTEXT_USED)
-    count = _gather_rows(c, scene.rows, recent, length)
+    count = _gather_rows(c, scene, recent, length)
     if left_out != ARTIST:
-        count = _gather_artists(c, scene.rows, state.artists[slot], length, count)
+        count = _gather_artists(c, scene, state.artists[slot], length, count)
     count = _gather_own(c, recent, int(meta[RECENT_COUNT]), count)
     if left_out != POPULAR:
         count = _gather_popular(c, scene.popular, int(meta[MARKET]), count)

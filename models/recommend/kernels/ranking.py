@@ -42,7 +42,6 @@ __all__ = [
     "DISCOVER",
     "FEATURE_COUNT",
     "FORMS",
-    "LEARNING_RATE",
     "NEXT",
     "TRAINED_CANDIDATES",
     "Bench",
@@ -60,7 +59,6 @@ DISCOVER: Final = 1
 FORMS: Final = 3  # features per source
 FEATURE_COUNT: Final = FORMS * SOURCE_COUNT + 1
 TRAINED_CANDIDATES: Final = 32
-LEARNING_RATE: Final = 0.05
 _SQUARES_START: Final = 0.01
 _NOTHING_SAID: Final = np.float32(1e-30)  # one divided by less is infinite in single precision
 
@@ -228,8 +226,9 @@ def leading_sources(
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _descend(bench: Bench, size: int, target: int, ranker: Ranker, kind: int) -> None:
+def _descend(bench: Bench, size: int, target: int, step: tuple[Ranker, int, float]) -> None:
     """One step against the gradient of the loss of a list whose place `target` was played."""
+    ranker, kind, rate = step
     weights, squares = ranker.weights[kind], ranker.squares[kind]
     scores, best, chance = bench.candidates.scores[kind], bench.best, bench.chance
     features, highest, total = bench.features, float(scores[best[0]]), 0.0
@@ -245,7 +244,7 @@ def _descend(bench: Bench, size: int, target: int, ranker: Ranker, kind: int) ->
         gradient = feature[best[target]] - expected / total
         if gradient != 0:
             squares[f] += gradient * gradient
-            weights[f] += LEARNING_RATE * gradient / math.sqrt(squares[f] + _SQUARES_START)
+            weights[f] += rate * gradient / math.sqrt(squares[f] + _SQUARES_START)
     ranker.trained[kind] += 1
 
 
@@ -285,6 +284,6 @@ def train(
         size = take_best(bench, count, kind, scene.hashes)
         for j in range(size):
             if bench.best[j] == target:
-                _descend(bench, size, j, ranker, kind)
+                _descend(bench, size, j, (ranker, kind, scene.rules.rates.learning_rate))
                 break
     clear_candidates(c, count)

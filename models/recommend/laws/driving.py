@@ -7,12 +7,13 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 
+from models.recommend.kernels.candidates import Rates
 from models.recommend.listener_memory import ListenerLimits
 from models.recommend.listeners import ListenerState
 from models.recommend.neighbours import NeighbourState
 from models.recommend.pipeline import Pipeline
 from models.recommend.plays import OUTCOMES, Learned
-from models.recommend.recommender import Recommender
+from models.recommend.recommender import SHIPPED_RATES, Recommender
 from models.recommend.reference import ReferenceListeners, ReferenceRows
 from models.recommend.trends import TrendState
 from models.recommend.vocabulary import Vocabulary
@@ -40,6 +41,7 @@ class Case:
     tracks_max: int = 1000
     vocabulary_limit: int = 1
     at_ms: int = 0
+    rates: Rates = SHIPPED_RATES
 
 
 Law = Callable[[Case], None]

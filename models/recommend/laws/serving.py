@@ -39,10 +39,10 @@ CLOSE = 1e-3
 
 def check_lists_equal_reference(case: Case) -> None:
     """Rankers and both lists of every listener are what the plain rules say."""
-    pipeline, rows = Pipeline(list_length=LIST_LENGTH), ReferenceRows()
+    pipeline, rows = Pipeline(list_length=LIST_LENGTH, rates=case.rates), ReferenceRows()
     trends: dict[str, list[tuple[str, float]]] = {}
     artists: dict[str, str] = {}  # rankers learn before it is noted who a call's tracks are by
-    rankers = ReferenceRankers(rows, trends, artists)
+    rankers = ReferenceRankers(rows, trends, artists, case.rates)
     listeners = ReferenceListeners(before=rankers.train)
     for batch in batches(case.events, case.batch):
         for run in runs_of_a_kind(batch):

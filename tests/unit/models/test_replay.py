@@ -81,3 +81,34 @@ def test_a_folder_that_is_not_there_is_said_before_the_work(tmp_path: Path) -> N
     result = run(log_file(tmp_path), "--json", tmp_path / "nowhere" / "scores.json")
     assert isinstance(result.exception, Misconfigured)
     assert "--json" in str(result.exception)
+
+
+def test_tune_says_what_to_change_and_by_how_much(tmp_path: Path) -> None:
+    path, scores = tmp_path / "slow.csv", tmp_path / "scores.json"
+    rows = [
+        f"u{n},g{n % 40}-{i},{1_600_000_000 + 18_000 * n + 3_600 * i}"
+        for n in range(240)
+        for i in range(4)
+    ]
+    path.write_text("\n".join(["user,item,ts", *rows]) + "\n")
+    result = run(path, "--tune", "--lag", 0, "--arms", "popular", "--json", scores)
+    assert result.exit_code == 0, result.output
+    report = json.loads(scores.read_bytes())
+    assert [*report["arms"]] == ["popular", "tuned"]
+    tune = report["tune"]
+    gap = tune["settings"]["SEGUE_SESSION_GAP_MS"]
+    assert gap["now"] == 1_800_000 and gap["tuned"] >= 3_600_000
+    assert f"SEGUE_SESSION_GAP_MS: 1800000 -> {gap['tuned']}" in result.output
+    found = tune["hr@10"]["new"]
+    assert found["difference"] > 0.5 and found["count"] == report["arms"]["tuned"]["new"]["count"]
+    assert tune["plays"] == 480 and len(tune["trials"]) == 12
+    assert f"HR@10 new: +{found['difference']:.4f}, standard error" in result.output
+
+
+def test_tune_with_a_sample_asks_on_both_sides(tmp_path: Path) -> None:
+    scores = tmp_path / "scores.json"
+    result = run(log_file(tmp_path), "--tune", "--evaluate", 10, "--json", scores)
+    assert result.exit_code == 0, result.output
+    report = json.loads(scores.read_bytes())
+    assert report["arms"]["default"]["any"]["count"] == 10
+    assert all(trial["plays"] in (15, 30, 60) for trial in report["tune"]["trials"])
