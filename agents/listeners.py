@@ -1,6 +1,6 @@
 """Stage A: listeners. Reads plays and feedback by listener, sends pairs and trend counts on."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 from agents.deps import Deps
 from agents.lists import ListWriter
@@ -8,8 +8,15 @@ from agents.verifying import Verifier
 from models.recommend.listeners import ListenerLimits, ListenerState
 from models.recommend.vocabulary import Vocabulary
 from schemas.frames import encode_trend_counts, split_pairs
-from schemas.murmur2 import partition_of_name
-from schemas.registry import FEEDBACK, LISTENERS_CHANGELOG, PAIRS, PLAYS, TREND_COUNTS
+from schemas.murmur2 import partition_of, partition_of_name
+from schemas.registry import (
+    FEEDBACK,
+    LISTENERS_CHANGELOG,
+    PAIRS,
+    PLAYS,
+    RECOMMENDATIONS,
+    TREND_COUNTS,
+)
 from streams.sinks.redis import Values
 from streams.stage import Output
 from streams.task import PartitionTask
@@ -31,6 +38,7 @@ class ListenersStage:
         self.changelog = LISTENERS_CHANGELOG.topic(prefix)
         self.flush_interval_s = self.publish_interval_s = deps.settings.flush_interval_s
         self._pairs, self._trends = PAIRS.topic(prefix), TREND_COUNTS.topic(prefix)
+        self._recommendations = RECOMMENDATIONS.topic(prefix)
         self._vocabulary, self._lists, self._deps = vocabulary, lists, deps
         self._verifier = Verifier(deps)
 
@@ -46,7 +54,8 @@ class ListenersStage:
         return ListenerState(self._vocabulary, limits)
 
     def outputs(self, state: ListenerState) -> list[Output]:
-        """Drain pairs (a frame per partition of the left track) and trend counts (per market)."""
+        """Drain pairs (a frame per partition of the left track), trend counts (per market) and
+        changed lists."""
         frames = state.drain_pairs(self._track_partition).items()
         limit = self._deps.settings.message_bytes_max // 2
         pairs = [
@@ -54,7 +63,7 @@ class ListenersStage:
             for partition, frame in frames
             for raw in split_pairs(frame, limit)
         ]
-        return pairs + [
+        counts = [
             Output(
                 self._trends,
                 self._track_partition(frame.market),
@@ -63,6 +72,14 @@ class ListenersStage:
             )
             for frame in state.drain_trend_counts()
         ]
+        return [*pairs, *counts, *self._changed_lists(state)]
+
+    def _changed_lists(self, state: ListenerState) -> Iterator[Output]:
+        if self._lists.changes is not None:
+            for user, raw in self._lists.changes.drain(state):
+                key = user.encode()
+                partition = partition_of(key, self._deps.settings.partitions)
+                yield Output(self._recommendations, partition, key, raw)
 
     async def publish(self, task: PartitionTask[ListenerState], *, complete: bool) -> None:
         """See about every second whether Redis still holds the lists."""

@@ -6,6 +6,7 @@ from functools import partial
 import numpy as np
 
 from agents.deps import Deps
+from agents.list_changes import ListChanges
 from agents.versions import Versions
 from models.recommend.listeners import ListenerState
 from models.recommend.neighbours import NeighbourState
@@ -46,6 +47,7 @@ class ListWriter:
         self._neighbours = neighbours
         self._versions = Versions(deps)
         self._trends_due_s = NEVER_S
+        self.changes = ListChanges() if deps.settings.recommendations_topic else None
 
     async def fetch(
         self, taken: Iterable[tuple[Unit[ListenerState], Sequence[PlayEvent | Feedback]]]
@@ -87,12 +89,15 @@ class ListWriter:
         version = await self._versions.at(task, offset)
         at_ms = self._deps.clock.now_ms()
         items: list[tuple[str, bytes]] = []
-        for served in await self._recommend(task, slots, at_ms):
+        lists = await self._recommend(task, slots, at_ms)
+        for slot, served in zip(slots, lists, strict=True):
             user = served.user_id
             encode = partial(encode_list, version, user, at_ms=at_ms, session=served.session)
             following = encode(kind="next", columns=served.next)
             new = encode(kind="discover", columns=served.discover)
             items += ((next_key(user), following), (discover_key(user), new))
+            if self.changes is not None:
+                self.changes.note(task.state, slot, served, (following, new))
         return Values("list", version, items, ttl_s=self._deps.settings.list_ttl_s)
 
     async def _recommend(self, task: Task, slots: Sequence[int], at_ms: int) -> list[ServedLists]:

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Iterable
 from threading import Thread
 from typing import get_args
+from weakref import WeakKeyDictionary
 
 from agents.deps import Deps
 from agents.frames import apply_frames
@@ -12,9 +13,10 @@ from models.recommend.shifts import load_detector
 from models.recommend.trends import TrendState
 from models.recommend.vocabulary import Vocabulary
 from schemas.frames import decode_trend_counts
+from schemas.murmur2 import partition_of_name
 from schemas.outputs import TrendWindow, encode_trending
 from schemas.rediskeys import trend_key
-from schemas.registry import TREND_COUNTS, TRENDS_CHANGELOG
+from schemas.registry import TREND_COUNTS, TRENDS, TRENDS_CHANGELOG
 from segue.telemetry import metrics
 from streams.app import SegueApp
 from streams.sinks.redis import Values, Write
@@ -30,7 +32,10 @@ WINDOWS: tuple[TrendWindow, ...] = get_args(TrendWindow)
 
 
 class TrendsStage:
-    """Fits `streams.stage.Stage`. Trends reach Redis about every second, and before a commit."""
+    """Fits `streams.stage.Stage`. Trends reach Redis about every second, and before a commit.
+
+    What stands there at a commit, and did not at the last one, goes to the topic `trends` with it.
+    """
 
     name = "trends"
     needs: tuple[str, ...] = ()
@@ -42,6 +47,9 @@ class TrendsStage:
         self.flush_interval_s = settings.sink_flush_interval_s
         self.publish_interval_s = settings.trend_publish_interval_s
         self._vocabulary, self._deps = vocabulary, deps
+        self._topic, self._partitions = TRENDS.topic(settings.topic_prefix), settings.partitions
+        self._unsent: WeakKeyDictionary[TrendState, dict[tuple[str, TrendWindow], bytes]]
+        self._unsent = WeakKeyDictionary()
         self._versions = Versions(deps)
         self._verifier = Verifier(deps, self.publish_interval_s)
 
@@ -50,8 +58,12 @@ class TrendsStage:
         return TrendState(self._vocabulary)
 
     def outputs(self, state: TrendState) -> list[Output]:
-        """Nothing goes on from here but trends."""
-        return []
+        """Give out the trends that reached Redis since the last commit, each as of now."""
+        unsent = self._unsent.pop(state, {})
+        return [
+            Output(self._topic, partition_of_name(market, self._partitions), market.encode(), raw)
+            for (market, _), raw in unsent.items()
+        ]
 
     async def publish(self, task: PartitionTask[TrendState], *, complete: bool) -> None:
         """Write the trends that changed; see whether Redis holds the others."""
@@ -69,21 +81,21 @@ class TrendsStage:
     async def _values(self, task: PartitionTask[TrendState], markets: Iterable[str]) -> Values:
         version = await self._versions.at(task, task.version_offset)
         at_ms = self._deps.clock.now_ms()
-        items = [
-            (
-                trend_key(market, window),
-                encode_trending(
-                    version,
-                    market,
-                    window=window,
-                    at_ms=at_ms,
-                    shifted_at_ms=task.state.shifted_at_ms(market),
-                    columns=task.state.moving(market, window, TRENDING_MAX),
-                ),
+        state = task.state
+        values = {
+            (market, window): encode_trending(
+                version,
+                market,
+                window=window,
+                at_ms=at_ms,
+                shifted_at_ms=state.shifted_at_ms(market),
+                columns=state.moving(market, window, TRENDING_MAX),
             )
             for market in markets
             for window in WINDOWS
-        ]
+        }
+        self._unsent.setdefault(state, {}).update(values)
+        items = [(trend_key(*name), raw) for name, raw in values.items()]
         return Values("trend", version, items, ttl_s=self._deps.settings.row_ttl_s)
 
 

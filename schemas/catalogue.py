@@ -14,7 +14,7 @@ import msgspec
 from schemas.events import Feedback, PlayEvent
 from schemas.frames import PairsFrame, TrendCountsFrame
 from schemas.internal import TopicRecord
-from schemas.outputs import RecommendationList, SimilarTracks, TrendingTracks
+from schemas.outputs import RecommendationList, Recommendations, SimilarTracks, TrendingTracks
 from schemas.tracks import CatalogueEntry, Credit
 
 __all__ = [
@@ -37,6 +37,7 @@ EVENTS: Final[dict[str, type[msgspec.Struct]]] = {"PlayEvent": PlayEvent, "Feedb
 ENTRIES: Final[dict[str, type[msgspec.Struct]]] = {"CatalogueEntry": CatalogueEntry}
 OUTPUTS: Final[dict[str, type[msgspec.Struct]]] = {
     "RecommendationList": RecommendationList,
+    "Recommendations": Recommendations,
     "SimilarTracks": SimilarTracks,
     "TrendingTracks": TrendingTracks,
 }

@@ -24,6 +24,7 @@ __all__ = [
     "Direction",
     "ListKind",
     "RecommendationList",
+    "Recommendations",
     "Scores",
     "SimilarTracks",
     "Source",
@@ -32,9 +33,11 @@ __all__ = [
     "Version",
     "Weights",
     "decode_list",
+    "decode_recommendations",
     "decode_similar",
     "decode_trending",
     "encode_list",
+    "encode_recommendations",
     "encode_similar",
     "encode_trending",
     "format_version",
@@ -86,6 +89,13 @@ class RecommendationList(Struct, frozen=True, gc=False):
     session: Annotated[
         list[str], Meta(description="The last tracks of the session, newest first.")
     ] = field(default_factory=list)
+
+
+class Recommendations(Struct, frozen=True, gc=False):
+    """Both lists of a listener when one of them changed, as they stood in Redis."""
+
+    next: Annotated[RecommendationList, Meta(description="What to play next.")]
+    discover: Annotated[RecommendationList, Meta(description="What is new to the listener.")]
 
 
 class SimilarTracks(Struct, frozen=True, gc=False):
@@ -190,6 +200,11 @@ def encode_list(
     )
 
 
+def encode_recommendations(following: bytes, new: bytes) -> bytes:
+    """JSON of Recommendations from its lists as `encode_list` made them, `next` first."""
+    return b"".join((b'{"next":', following, b',"discover":', new, b"}"))
+
+
 def encode_similar(
     version: str,
     track_id: str,
@@ -252,6 +267,7 @@ def encode_trending(
 
 
 _LIST: Final = msgspec.json.Decoder(RecommendationList)
+_RECOMMENDATIONS: Final = msgspec.json.Decoder(Recommendations)
 _SIMILAR: Final = msgspec.json.Decoder(SimilarTracks)
 _TRENDING: Final = msgspec.json.Decoder(TrendingTracks)
 
@@ -259,6 +275,11 @@ _TRENDING: Final = msgspec.json.Decoder(TrendingTracks)
 def decode_list(raw: bytes) -> RecommendationList:
     """Read a list back. Raises msgspec.DecodeError, a ValueError, on anything else."""
     return _LIST.decode(raw)
+
+
+def decode_recommendations(raw: bytes) -> Recommendations:
+    """Read both lists back. Raises msgspec.DecodeError, a ValueError, on anything else."""
+    return _RECOMMENDATIONS.decode(raw)
 
 
 def decode_similar(raw: bytes) -> SimilarTracks:

@@ -14,6 +14,7 @@ from schemas.catalogue import (
     EVENTS,
     OUTPUTS,
     RECORDS,
+    STRUCTS,
     JsonObject,
     json_schema,
 )
@@ -95,7 +96,8 @@ def _struct_section(name: str) -> list[str]:
     link = f"[JSON Schema](../../schemas/export/{name}.v1.json)"
     lines = [f"### {name}\n", f"{schema['description']}\n", f"{link}\n", *_fields(schema), ""]
     for part, spec in schema.get("$defs", {}).items():
-        lines += [f"{part}: {spec['description']}\n", *_fields(spec), ""]
+        if part not in STRUCTS:  # these have sections of their own
+            lines += [f"{part}: {spec['description']}\n", *_fields(spec), ""]
     return lines
 
 
@@ -122,14 +124,20 @@ def _type(schema: JsonObject) -> str:
     """A field's type in words."""
     options = [option for option in schema.get("anyOf", [schema]) if option != {"type": "null"}]
     (option,) = options
+    if "$ref" in option:
+        return _name(option)
     if "enum" in option:
         return " or ".join(f"`{word}`" for word in option["enum"])
     if option["type"] == "array":
         items, most = option["items"], option.get("maxItems")
-        what = items["$ref"].rpartition("/")[2] if "$ref" in items else items["type"]
+        what = _name(items) if "$ref" in items else items["type"]
         return f"list of {what}" if most is None else f"list of at most {most} {what}"
     limits = _limits(option)
     return f"{option['type']}, {limits}" if limits else str(option["type"])
+
+
+def _name(reference: JsonObject) -> str:
+    return str(reference["$ref"].rpartition("/")[2])
 
 
 def _limits(option: JsonObject) -> str:

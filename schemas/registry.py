@@ -21,9 +21,11 @@ __all__ = [
     "NEIGHBOURS_CHANGELOG",
     "PAIRS",
     "PLAYS",
+    "RECOMMENDATIONS",
     "REGISTRY",
     "TOPICS",
     "TRACKS",
+    "TRENDS",
     "TRENDS_CHANGELOG",
     "TREND_COUNTS",
     "Direction",
@@ -38,7 +40,7 @@ _BATCH_BYTES: Final = 1_048_576  # the largest that workers send, with room to s
 _HEADERS_BYTES: Final = 65_536  # far more than a dead letter's own headers
 _LISTENERS: Final = "recommend-listeners"
 _NEIGHBOURS: Final = "recommend-neighbours"
-_TRENDS: Final = "recommend-trends"
+_TRENDS_GROUP: Final = "recommend-trends"
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,9 +147,27 @@ TREND_COUNTS: Final = TopicSpec(
     direction="internal",
     value_type="TrendCountsFrame",
     owner="recommend",
-    group=_TRENDS,
+    group=_TRENDS_GROUP,
     retention_ms=_DAY_MS,
     doc="Plays counted per market, track and minute, one binary frame per market and flush.",
+)
+RECOMMENDATIONS: Final = TopicSpec(
+    name="recommendations",
+    key="user_id",
+    direction="out",
+    value_type="Recommendations",
+    owner="recommend",
+    retention_ms=_DAY_MS,
+    doc="Lists that changed, one record per listener and flush; if recommendations_topic is set.",
+)
+TRENDS: Final = TopicSpec(
+    name="trends",
+    key="market",
+    direction="out",
+    value_type="TrendingTracks",
+    owner="recommend",
+    retention_ms=_DAY_MS,
+    doc="Trends that changed, one record per market, window and flush.",
 )
 DEAD_LETTERS: Final = TopicSpec(
     name="dead-letters",
@@ -195,7 +215,7 @@ TRENDS_CHANGELOG: Final = TopicSpec(
     direction="internal",
     value_type="bytes",
     owner="recommend",
-    group=_TRENDS,
+    group=_TRENDS_GROUP,
     compacted=True,
     doc="State of trends: the last record of a key is its state; an empty one deletes it.",
 )
@@ -206,6 +226,8 @@ TOPICS: Final = (
     TRACKS,
     PAIRS,
     TREND_COUNTS,
+    RECOMMENDATIONS,
+    TRENDS,
     DEAD_LETTERS,
     REGISTRY,
     LISTENERS_CHANGELOG,

@@ -118,8 +118,10 @@ class TrendState:
         return [names[track] for track in found.ids[slots].tolist()], scores
 
     def moving(self, market: str, window: TrendWindow, k: int) -> MovingTracks:
-        """The same, and how each track moves. Raises KeyError if the market is not held."""
-        found = self._markets[market]
+        """The same, and how each track moves."""
+        found = self._markets.get(market)
+        if found is None:
+            return MovingTracks([], np.zeros(0), np.zeros(0), [])
         slots, scores = found.top(window, k, self.vocabulary.hash32)
         rates, recent = found.accelerations(window, slots)
         names = self.vocabulary.names

@@ -187,6 +187,10 @@ class Settings(BaseSettings):
     list_ttl_s: int = Field(
         604_800, ge=1, description="How long a list stays in Redis after its last change."
     )
+    recommendations_topic: bool = Field(
+        False,
+        description="Send lists that changed to the topic recommendations too; costs a tenth.",
+    )
     row_ttl_s: int = Field(
         604_800, ge=1, description="How long a track's neighbours stay after their last change."
     )

@@ -57,6 +57,7 @@ def test_json_schema_is_valid_and_every_field_is_described(name: str) -> None:
         ("SimilarTracks", "v3/SimilarTracks.json"),
         ("RecommendationList", "v1/RecommendationList.json"),
         ("RecommendationList", "v2/RecommendationList.json"),
+        ("Recommendations", "v2/Recommendations.json"),
         ("SimilarTracks", "v1/SimilarTracks.json"),
         ("SimilarTracks", "v2/SimilarTracks.json"),
         ("TrendingTracks", "v1/TrendingTracks.json"),

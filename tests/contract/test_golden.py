@@ -27,12 +27,15 @@ from schemas.frames import (
 from schemas.internal import TopicRecord, decode_topic_record, encode_topic_record
 from schemas.outputs import (
     RecommendationList,
+    Recommendations,
     SimilarTracks,
     TrendingTracks,
     decode_list,
+    decode_recommendations,
     decode_similar,
     decode_trending,
     encode_list,
+    encode_recommendations,
     encode_similar,
     encode_trending,
 )
@@ -177,6 +180,10 @@ WRITERS: dict[str, Callable[[], bytes]] = {
             np.array(LIST.because, np.int8),
         ),
     ),
+    "v2/Recommendations.json": lambda: encode_recommendations(
+        golden("v2/RecommendationList.json"),
+        golden("v2/RecommendationList.json").replace(b'"kind":"next"', b'"kind":"discover"'),
+    ),
     "v3/SimilarTracks.json": lambda: encode_similar(
         VERSION,
         SIMILAR.track_id,
@@ -305,6 +312,8 @@ def test_golden_entries_are_read() -> None:
 
 def test_golden_outputs_are_read() -> None:
     assert decode_list(golden("v2/RecommendationList.json")) == LIST
+    both = decode_recommendations(golden("v2/Recommendations.json"))
+    assert both == Recommendations(LIST, msgspec.structs.replace(LIST, kind="discover"))
     assert decode_similar(golden("v3/SimilarTracks.json")) == SIMILAR
     assert decode_trending(golden("v2/TrendingTracks.json")) == TRENDING
 
