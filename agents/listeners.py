@@ -50,6 +50,7 @@ class ListenersStage:
             dedupe_window=settings.dedupe_window,
             lateness_ms=settings.lateness_ms,
             session_gap_ms=settings.session_gap_ms,
+            hold_suspicious=settings.hold_suspicious,
         )
         return ListenerState(self._vocabulary, limits)
 

@@ -8,6 +8,7 @@ from typing import TypeVar
 from agents.deps import Deps
 from agents.lists import ListWriter
 from agents.pausing import pause_if_flooded
+from models.recommend.conduct import HOLD_REASONS, SUSPICIONS, ConductTally
 from models.recommend.listener_memory import Tally
 from models.recommend.listeners import ListenerState
 from schemas.codec import EventDecoder
@@ -27,6 +28,9 @@ _SINCE_APPEND = metrics.PLAY_TO_LIST.labels("append")
 _SINCE_EVENT = metrics.PLAY_TO_LIST.labels("event")
 _NEXT_HITS = metrics.HITS.labels("next")
 _POPULAR_HITS = metrics.HITS.labels("popular")
+
+_HELD = [metrics.HELD.labels(reason) for reason in HOLD_REASONS]
+_SUSPECTED = [metrics.SUSPECTED.labels(reason) for reason in SUSPICIONS]
 
 T = TypeVar("T")
 
@@ -55,9 +59,10 @@ def register(
                 await lists.fetch((unit, taken.events) for unit, taken in read)
                 done = []
                 for unit, taken in read:
-                    before = unit.state.tally
+                    before, judged = unit.state.tally, ConductTally.of(unit.state.arrays)
                     learned = unit.state.learn(taken.events, taken.exempt, lists=lists.recommender)
                     _count_hits(before, unit.state.tally)
+                    _count_fraud(judged, ConductTally.of(unit.state.arrays), learned.looks)
                     done.append((unit, taken, learned))
                 await lists.write((unit, learned.touched) for unit, _, learned in done)
                 for unit, taken, learned in done:
@@ -89,3 +94,17 @@ def _count_hits(before: Tally, after: Tally) -> None:
     metrics.TRIALS.inc(after.trials - before.trials)
     _NEXT_HITS.inc(after.hits - before.hits)
     _POPULAR_HITS.inc(after.popular_hits - before.popular_hits)
+
+
+def _count_fraud(before: ConductTally, after: ConductTally, looks: Sequence[float]) -> None:
+    """Count what was held back and why, who was suspected, and note the forest's scores."""
+    for counters, then, now in (
+        (_HELD, before.held, after.held),
+        (_SUSPECTED, before.suspected, after.suspected),
+    ):
+        for counter, earlier, later in zip(counters, then, now, strict=True):
+            if later != earlier:
+                counter.inc(later - earlier)
+    metrics.TRUSTED.inc(after.trusted - before.trusted)
+    for score in looks:
+        metrics.ANOMALY.observe(score)

@@ -6,9 +6,10 @@ then is state built, so that superseded records cost next to nothing.
 
 import asyncio
 import time
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
 
-from aiokafka import AIOKafkaConsumer
+from aiokafka import AIOKafkaConsumer, ConsumerRecord
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.structs import TopicPartition
 
@@ -17,7 +18,7 @@ from segue.telemetry import metrics
 from segue.telemetry.logs import get_logger
 from streams.stage import KeyedState, Stage, StateT
 
-__all__ = ["committed_offsets", "read_changelog", "restore"]
+__all__ = ["committed_offsets", "read_changelog", "read_key", "restore"]
 
 logger = get_logger(__name__)
 
@@ -49,6 +50,37 @@ async def restore(
 
 async def read_changelog(settings: Settings, topic: str, partition: int) -> dict[bytes, bytes]:
     """Return the last value of each key; deleted keys are absent."""
+    async with _at_beginning(settings, TopicPartition(topic, partition)) as (consumer, tp, end):
+        return await _read_to(consumer, tp, end)
+
+
+async def read_key(
+    settings: Settings,
+    place: tuple[str, int],
+    key: bytes,
+    report: Callable[[int, int], None],
+) -> ConsumerRecord | None:
+    """Return the last record of one key in a partition of a changelog; None if it is deleted.
+
+    For a person who asks about one key: reads the partition to its end, in constant memory, and
+    reports how many of how many offsets it has passed. Raises what Kafka's client raises.
+    """
+    found: ConsumerRecord | None = None
+    async with _at_beginning(settings, TopicPartition(*place)) as (consumer, tp, end):
+        first = position = await consumer.position(tp)
+        while position < end:
+            for records in (await consumer.getmany(tp, timeout_ms=500)).values():
+                found = next((r for r in reversed(records) if r.key == key), found)
+            position = await consumer.position(tp)
+            report(position - first, end - first)
+    return None if found is None or found.value is None else found
+
+
+@asynccontextmanager
+async def _at_beginning(
+    settings: Settings, tp: TopicPartition
+) -> AsyncIterator[tuple[AIOKafkaConsumer, TopicPartition, int]]:
+    """A reader of what is committed in a partition, from its beginning, and where that ends."""
     consumer = AIOKafkaConsumer(
         **settings.kafka_client_options(),
         enable_auto_commit=False,
@@ -59,11 +91,10 @@ async def read_changelog(settings: Settings, topic: str, partition: int) -> dict
     )
     await consumer.start()
     try:
-        tp = TopicPartition(topic, partition)
         consumer.assign([tp])
         await consumer.seek_to_beginning(tp)
         end = (await consumer.end_offsets([tp]))[tp]
-        return await _read_to(consumer, tp, end)
+        yield consumer, tp, end
     finally:
         await consumer.stop()
 

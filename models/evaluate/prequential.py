@@ -10,11 +10,11 @@ may come again); `without-SOURCE`, the same where one source says nothing; and `
 popular tracks of the listener's market. Each arm but the last is a pipeline of its own, which
 learns every play.
 
-Only applied plays are trials: no duplicates, late ones or early skips. All tracks compete; one that
-nobody played before is a miss. A listener's first play is asked of the popular list, which is what
-they would have been shown. A play is seen by others `lag_plays` plays later (give or take an
-eighth), as a worker learns it from the stages after its own; a listener's own context is never
-behind.
+Plays that join their listener's session are trials: no duplicates, late ones or early skips. All
+tracks compete; one that nobody played before is a miss. A listener's first play is asked of the
+popular list, which is what they would have been shown. A play is seen by others `lag_plays` plays
+later (give or take an eighth), as a worker learns it from the stages after its own; a listener's
+own context is never behind.
 """
 
 from __future__ import annotations
@@ -27,13 +27,14 @@ from typing import Final
 
 from models.evaluate.scores import DEPTH, POPULAR, QUESTIONS, Difference, Ranks, Score
 from models.recommend.pipeline import Pipeline, Sent
+from models.recommend.plays import OUTCOMES
 from models.recommend.recommender import ServedLists
 from schemas.events import PlayEvent
 from schemas.outputs import WORLD
 
 __all__ = ["Point", "Prequential", "Report", "Sample"]
 
-_APPLIED: Final = 0
+_JOINED: Final = tuple(map(OUTCOMES.index, ("applied", "held")))
 _STEPS: Final = 4  # of a lag
 
 
@@ -163,7 +164,7 @@ class Prequential:
         for name, count in learned.tally().items():
             outcomes[name] = outcomes.get(name, 0) + count
         for play, outcome in zip(run, learned.outcomes.tolist(), strict=True):
-            if outcome == _APPLIED:
+            if outcome in _JOINED:
                 self._score(answers.get(id(play), {}))
                 self._played.setdefault(play.user_id, set()).add(play.track_id)
 

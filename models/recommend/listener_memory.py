@@ -7,6 +7,8 @@ from typing import Final
 
 import numpy as np
 
+from models.recommend.conduct import Conduct
+from models.recommend.kernels.conduct import CONDUCT_COLUMNS
 from models.recommend.kernels.listener import (
     AT_MS,
     CONTEXT_USED,
@@ -64,6 +66,8 @@ class ListenerLimits:
     dedupe_window: int = 64
     lateness_ms: int = 3_600_000
     session_gap_ms: int = 1_800_000
+    hold_suspicious: bool = True
+    plays_per_look: int = 64  # one play in so many, by its id, shows the forest the conduct
 
     def __post_init__(self) -> None:
         if self.listeners_max < 1 or self.dedupe_window < 1:
@@ -86,6 +90,7 @@ class ListenerSnapshot:
     said: list[Statement]
     market: str
     last_track: str
+    conduct: Conduct
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +119,7 @@ def new_arrays(limits: ListenerLimits) -> ListenerArrays:
         heard=np.zeros((slots, HEARD_TRACKS), np.uint16),
         events=np.zeros((slots, limits.dedupe_window), np.uint32),
         events_high=np.zeros((slots, limits.dedupe_window), np.uint8),
+        conduct=np.zeros((slots, CONDUCT_COLUMNS), np.int32),
         said=said,
         liked=liked,
         served=np.zeros((slots, 2 * SERVED_TRACKS), np.int32),
@@ -128,6 +134,7 @@ def clear(arrays: ListenerArrays, slot: int) -> None:
     """Make a slot nobody's. What counts do not reach is never read."""
     arrays.meta[slot] = 0
     arrays.served[slot] = 0
+    arrays.conduct[slot] = 0
     arrays.stamp[slot] = 0
 
 
@@ -140,6 +147,7 @@ def load(arrays: ListenerArrays, slot: int, record: ListenerRecord, vocabulary: 
         newest_events = np.roll(newest_events, -following if following < events else 0)[-window:]
         events = following = len(newest_events)
     recent_kept, heard_kept = min(recent, RECENT_PLAYS), min(heard, HEARD_TRACKS)
+    arrays.conduct[slot] = record.conduct
     arrays.recent[slot, :recent_kept] = ids[2 : 2 + recent_kept]
     arrays.heard[slot, :heard_kept] = record.heard[:heard_kept]
     arrays.events[slot, :events] = newest_events & 0xFFFFFFFF
@@ -196,4 +204,5 @@ def snapshot(arrays: ListenerArrays, slot: int, names: list[str]) -> ListenerSna
         said=statements(arrays, slot, names),
         market=names[meta[MARKET]],
         last_track=names[meta[LAST_TRACK]],
+        conduct=Conduct(*arrays.conduct[slot].tolist()),
     )

@@ -6,6 +6,7 @@ Layout, little-endian:
     counts: recent, heard, events, where the ring of events goes on, statements  u16 each
     session length                       u8
     plays, newest start, last start, session hash                                i64 each
+    conduct: the columns of `kernels.conduct`                                    i32 each
     hashes of event ids, lower 32 bits   u32 each, as they stand in the ring
     their upper 8                        u8 each
     hashes of heard tracks               u16 each, newest first
@@ -25,6 +26,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from models.recommend.kernels.conduct import CONDUCT_COLUMNS
 from models.recommend.kernels.listener import (
     AT_MS,
     CONTEXT_USED,
@@ -58,6 +60,7 @@ _HEAD_TYPE: Final = np.dtype(
     + [("length", "u1")]
     + [(name, "<i8") for name in ("plays", "newest", "last", "session")]
 )
+_CONDUCT_BYTES: Final = 4 * CONDUCT_COLUMNS
 _HEAD_COLUMNS: Final = (
     ("recent", RECENT_COUNT),
     ("heard", HEARD_COUNT),
@@ -80,6 +83,7 @@ class ListenerRecord(NamedTuple):
     """A record as read back."""
 
     head: tuple[int, ...]
+    conduct: NDArray[np.int32]
     events: NDArray[np.int64]
     heard: NDArray[np.uint16]
     said_ms: NDArray[np.int64]
@@ -96,6 +100,7 @@ class ListenerColumns(NamedTuple):
     """What the records of some listeners need, a row for each and no wider than the longest."""
 
     meta: NDArray[np.int64]
+    conduct: NDArray[np.int32]
     events: NDArray[np.uint32]
     events_high: NDArray[np.uint8]
     heard: NDArray[np.uint16]
@@ -120,6 +125,7 @@ class ListenerColumns(NamedTuple):
         names[:, 2:] = arrays.recent[slots, :recent]
         return cls(
             meta,
+            arrays.conduct[slots],
             arrays.events[slots, :events],
             arrays.events_high[slots, :events],
             arrays.heard[slots, :heard],
@@ -146,6 +152,7 @@ class ListenerColumns(NamedTuple):
         for field, column in _HEAD_COLUMNS:
             heads[field] = meta[:, column]
         head, width = heads.tobytes(), _HEAD.size
+        conduct = self.conduct.tobytes()
         events, highs = self.events.tobytes(), self.events_high.tobytes()
         heard, window, heard_width = self.heard.tobytes(), self.events.shape[1], self.heard.shape[1]
         texts, artists = names[self.names].tolist(), names[self.artists].tolist()
@@ -161,6 +168,7 @@ class ListenerColumns(NamedTuple):
                 words += names[liked.ravel()].tolist()
             records.append(
                 head[i * width : (i + 1) * width]
+                + conduct[i * _CONDUCT_BYTES : (i + 1) * _CONDUCT_BYTES]
                 + events[4 * i * window : 4 * (i * window + event_count)]
                 + highs[i * window : i * window + event_count]
                 + heard[2 * i * heard_width : 2 * (i * heard_width + heard_count)]
@@ -172,18 +180,20 @@ class ListenerColumns(NamedTuple):
 
 def decode_listener(value: bytes) -> ListenerRecord:
     """Read a record back. Raises ValueError on anything else."""
-    if len(value) < _HEAD.size or value[0] != _VERSION:
+    if len(value) < _HEAD.size + _CONDUCT_BYTES or value[0] != _VERSION:
         raise ValueError("not a listener record of a version that this code reads")
     head = _HEAD.unpack_from(value)
     _, recent, heard_count, event_count, _, count, *_ = head
-    highs_at = _HEAD.size + 4 * event_count
+    events_at = _HEAD.size + _CONDUCT_BYTES
+    highs_at = events_at + 4 * event_count
     heard_at = highs_at + event_count
     said_at = heard_at + 2 * heard_count
     names_at = said_at + 9 * count
     if len(value) < names_at:
         raise ValueError("listener record is truncated")
+    conduct = np.frombuffer(value, "<i4", CONDUCT_COLUMNS, _HEAD.size)
     events = join_events(
-        np.frombuffer(value, "<u4", event_count, _HEAD.size),
+        np.frombuffer(value, "<u4", event_count, events_at),
         np.frombuffer(value, "u1", event_count, highs_at),
     )
     heard = np.frombuffer(value, "<u2", heard_count, heard_at)
@@ -193,4 +203,4 @@ def decode_listener(value: bytes) -> ListenerRecord:
     added = LIKED_WITH * int((kinds == LIKED).sum())
     if len(names) != 2 + recent + min(recent, CONTEXT_USED) + count + added:
         raise ValueError("listener record holds another number of names than it says")
-    return ListenerRecord(head, events, heard, said_ms, kinds, names)
+    return ListenerRecord(head, conduct, events, heard, said_ms, kinds, names)

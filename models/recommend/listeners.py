@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.recommend.changing import SLICE_RECORDS, Records
+from models.recommend.forest import FOREST_KEY, ConductForest
 from models.recommend.kernels.candidates import Scene
 from models.recommend.kernels.listener import (
     BLOCKED_ARTIST,
@@ -24,6 +25,7 @@ from models.recommend.kernels.listener import (
     HEARD_COUNT,
     LAST_TRACK,
     MARKET,
+    SAMPLED,
     STATEMENT,
     TOUCHED,
 )
@@ -72,7 +74,7 @@ class Lists(Protocol):
 class ListenerState:
     """The listeners of one partition and the rankers of their lists. A `KeyedState`.
 
-    Keys are user ids, and `RANKER_KEY`.
+    Keys are user ids, `RANKER_KEY` and `FOREST_KEY`.
 
     All methods are synchronous and bounded by their input. Nothing here raises on an event that the
     codec let through. Slots that methods return are valid until the next call that learns, blocks
@@ -84,6 +86,7 @@ class ListenerState:
         self.vocabulary = vocabulary
         self.arrays = new_arrays(self.limits)
         self.ranker = new_ranker()
+        self.forest = ConductForest()
         self.evictions = 0
         self._slots: dict[str, int] = {}
         self._users: list[str] = []
@@ -95,6 +98,7 @@ class ListenerState:
         self._batch = 0
         self._saving: ListenerColumns | None = None
         self._ranker_saved = 0
+        self._looks: list[float] = []  # of the batch
         self._world = vocabulary.id(WORLD)
         vocabulary.register(self)
 
@@ -172,13 +176,14 @@ class ListenerState:
         if not plays:
             return Learned(np.zeros(0, np.uint8), [])
         self._begin()
+        self._looks = []
         columns = play_columns(plays, exempt, self.vocabulary)
         self._outbox.pairs.reserve(13 * len(plays))
         self._outbox.trends.reserve(2 * len(plays))
         self._learn_all([play.user_id for play in plays], columns, lists)
         self._note_artists(columns)
         touched = columns.touched[: self.arrays.counters[TOUCHED]].tolist()
-        return Learned(columns.outcome, self._still_touched(touched))
+        return Learned(columns.outcome, self._still_touched(touched), self._looks)
 
     def apply_feedback(self, events: Sequence[Feedback]) -> Learned:
         """Let listeners say what they like and what not. What changes nothing is a `duplicate`."""
@@ -223,7 +228,10 @@ class ListenerState:
         arrays.counters[DIRTY] = 0
         users = [self._users[slot] for slot in dirty.tolist()]
         self._saving = ListenerColumns.copy(arrays, dirty)
-        return chain([gone + self._ranker_record()], self._encoded(users, self._saving))
+        return chain(
+            [gone + self._ranker_record() + self.forest.changes()],
+            self._encoded(users, self._saving),
+        )
 
     def _ranker_record(self) -> Records:
         trained = int(self.ranker.trained.sum())
@@ -246,6 +254,9 @@ class ListenerState:
         if key == RANKER_KEY:
             self.ranker = (decode_ranker(value) if value else None) or new_ranker()
             self._ranker_saved = int(self.ranker.trained.sum())
+            return
+        if key == FOREST_KEY:
+            self.forest.restore(value)
             return
         user_id = key.decode()
         if value is None:
@@ -282,7 +293,7 @@ class ListenerState:
 
     def _note_artists(self, columns: PlayColumns) -> None:
         """Know of each track counted the artist that it was played under last."""
-        named = (columns.artist != NO_NAME) & (columns.outcome != DUPLICATE)
+        named = (columns.artist != NO_NAME) & (columns.outcome != DUPLICATE) & (columns.held == 0)
         self.vocabulary.artist[columns.track[named]] = columns.artist[named]
 
     def _learn_all(self, users: list[str], columns: PlayColumns, lists: Lists | None) -> None:
@@ -307,6 +318,8 @@ class ListenerState:
         limits = self.limits
         rules = Rules(
             scene is not None,
+            limits.hold_suspicious,
+            limits.plays_per_look,
             limits.lateness_ms,
             limits.session_gap_ms,
             self._world,
@@ -315,6 +328,9 @@ class ListenerState:
         tables = (self._outbox.pairs.table, self._outbox.trends.table)
         made_from = (no_scene() if scene is None else scene, self.ranker)
         learn_plays(self.arrays, columns, tables, rules, span, made_from)
+        count = int(self.arrays.counters[SAMPLED])
+        self.arrays.counters[SAMPLED] = 0
+        self._looks += self.forest.look(self.arrays, columns, count)
 
     def _still_touched(self, slots: list[int]) -> list[int]:
         """Each slot once, without those whose listener was evicted meanwhile."""

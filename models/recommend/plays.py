@@ -10,6 +10,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from models.recommend.kernels.conduct import FEATURES
 from models.recommend.kernels.listening import BROKEN_OFF, NOT_EARLY, SKIPPED_EARLY, PlayColumns
 from models.recommend.statements import artist_row
 from models.recommend.vocabulary import Vocabulary
@@ -27,13 +28,13 @@ __all__ = [
     "play_columns",
 ]
 
-_WHOLE: Final = ("finished", "stopped")
-_EARLY: Final = {"error": BROKEN_OFF, "skipped": SKIPPED_EARLY}
-
 EARLY_MS: Final = 30_000
 """A skip before this, and before half of the track, says that the track was not wanted."""
 
-OUTCOMES: Final = ("applied", "duplicate", "late", "skipped")
+_WHOLE: Final = ("finished", "stopped")
+_EARLY: Final = {"error": BROKEN_OFF, "skipped": SKIPPED_EARLY}
+
+OUTCOMES: Final = ("applied", "duplicate", "late", "skipped", "held")
 """What became of an event; `Learned.outcomes` holds positions in this tuple."""
 
 _EVENT_MASK: Final = (1 << 40) - 1
@@ -49,6 +50,8 @@ class Learned:
 
     outcomes: NDArray[np.uint8]
     touched: list[int]
+    looks: Sequence[float] = ()
+    """Scores, from 0 to 1, of the listeners that the forest was shown."""
 
     def tally(self) -> dict[str, int]:
         """How many events had each outcome that occurred."""
@@ -112,6 +115,11 @@ def play_columns(
         market=market,
         early=np.array(early, np.uint8),
         exempt=np.array(exempt, np.uint8) if exempt else np.zeros(count, np.uint8),
+        played_ms=np.array([play.played_ms for play in plays], np.int64),
+        duration_ms=np.array([play.duration_ms for play in plays], np.int64),
         outcome=np.empty(count, np.uint8),
+        held=np.zeros(count, np.uint8),
         touched=np.empty(count, np.int32),
+        sampled=np.empty(count, np.int32),
+        features=np.empty((count, FEATURES)),
     )

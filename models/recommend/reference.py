@@ -11,9 +11,12 @@ from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
+from models.recommend.conduct import Conduct
+from models.recommend.forest import ConductForest
 from models.recommend.kernels.listener import CONTEXT_USED, KEPT
 from models.recommend.listener_memory import ListenerLimits, ListenerSnapshot
 from models.recommend.plays import artist_key, hash40, hash64, is_early
+from models.recommend.reference_conduct import draw, judge
 from models.recommend.said import Statement
 from models.recommend.statements import artist_row, taste_of
 from models.recommend.vocabulary import hash16, hash32
@@ -48,6 +51,7 @@ class _Listener:
     heard: list[int] = field(default_factory=list)
     events: list[int] = field(default_factory=list)
     said: list[Statement] = field(default_factory=list)
+    conduct: Conduct = field(default_factory=Conduct)
 
 
 class ReferenceListeners:
@@ -65,6 +69,7 @@ class ReferenceListeners:
     ) -> None:
         self.limits = limits or ListenerLimits()
         self._before = before
+        self._forest = ConductForest()
         self.listeners: OrderedDict[str, _Listener] = OrderedDict()
         self.plays: Counter[str] = Counter()
         self.pairs: Counter[tuple[str, str, bool]] = Counter()
@@ -98,6 +103,7 @@ class ReferenceListeners:
             said=found.said,
             market=found.market,
             last_track=found.last_track,
+            conduct=found.conduct,
         )
 
     def _learn(self, play: PlayEvent) -> str:
@@ -109,17 +115,18 @@ class ReferenceListeners:
         early = is_early(play)
         late = play.started_at_ms < listener.newest_ms - self.limits.lateness_ms
         before = self.snapshot(play.user_id)
-        if self._before and before and not early and not late:
+        held = self._is_held(listener, play, early=early, late=late)
+        if self._before and before and not early and not late and not held:
             self._before(before, play.track_id, play.started_at_ms)
         listener.events = [event, *listener.events][: self.limits.dedupe_window]
         listener.plays += 1
         track_hash = hash16(play.track_id)
         others = [other for other in listener.heard if other != track_hash]
         listener.heard = [track_hash, *others][:HEARD]
-        self.plays[play.track_id] += 1
-        if artist_key(play):
+        self.plays[play.track_id] += not held
+        if artist_key(play) and not held:
             self.artists[play.track_id] = artist_key(play)
-        if not early:
+        if not early and not held:
             for market in {WORLD, play.market or WORLD}:
                 self.trends[market, play.track_id, play.started_at_ms // 60_000] += 1
         if late:
@@ -129,10 +136,26 @@ class ReferenceListeners:
         listener.market = play.market or listener.market
         if early:
             if play.end_reason == "skipped":
-                self._pair(listener, play, sign=-1)
+                self._pair(listener, play, sign=0 if held else -1)
             return "skipped"
-        self._apply(listener, play)
-        return "applied"
+        self._apply(listener, play, held=held)
+        return "held" if held else "applied"
+
+    def _is_held(self, listener: _Listener, play: PlayEvent, *, early: bool, late: bool) -> bool:
+        repeat = False
+        if not late:
+            artist, known = artist_key(play), listener.artists[:1]
+            listener.conduct, repeat = judge(
+                listener.conduct,
+                play,
+                gap_ms=play.started_at_ms - listener.newest_ms,
+                recent=listener.recent,
+                early=early,
+                same=[artist] == known if artist and known and not early else None,
+            )
+            if play.played_ms and hash40(play.event_id) % self.limits.plays_per_look == 0:
+                listener.conduct = draw(self._forest, listener.conduct, listener.recent)
+        return self.limits.hold_suspicious and (repeat or listener.conduct.suspicion != 0)
 
     def _pair(self, listener: _Listener, play: PlayEvent, *, sign: int) -> list[str]:
         session = 0 if play.session_id is None else hash64(play.session_id) or 1
@@ -143,17 +166,17 @@ class ReferenceListeners:
             same = gap_ms <= self.limits.session_gap_ms
         context = listener.recent[: listener.length] if same else []
         for distance, other in enumerate(context, start=1):
-            if other != play.track_id:
+            if other != play.track_id and sign:
                 weight = sign * (WEIGHT // distance)
                 self.pairs[play.track_id, other, False] += weight
                 self.pairs[other, play.track_id, True] += weight
         return context
 
-    def _apply(self, listener: _Listener, play: PlayEvent) -> None:
-        context = self._pair(listener, play, sign=1)
+    def _apply(self, listener: _Listener, play: PlayEvent, *, held: bool) -> None:
+        context = self._pair(listener, play, sign=0 if held else 1)
         session = 0 if play.session_id is None else hash64(play.session_id) or 1
         artist = artist_key(play)
-        if artist:
+        if artist and not held:
             self.plays[artist] += 1
             self.pairs[artist, play.track_id, False] += WEIGHT
         listener.artists = [artist, *listener.artists][:CONTEXT_USED]

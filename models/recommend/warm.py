@@ -28,7 +28,7 @@ def warm() -> None:
     Changes nothing but the cache of compiled code beside the kernels. May be called again.
     """
     vocabulary = Vocabulary()
-    listeners = ListenerState(vocabulary, ListenerLimits(listeners_max=_LISTENERS_MAX))
+    listeners = ListenerState(vocabulary, ListenerLimits(_LISTENERS_MAX, plays_per_look=1))
     neighbours = NeighbourState(vocabulary, tracks_max=2)
     trends = TrendState(vocabulary, tracks_per_market_max=2)
     learned = listeners.learn(_plays())

@@ -17,6 +17,7 @@ COMMANDS: dict[str, str] = {
     "status": "segue.cli.status:status",
     "next": "segue.cli.lists:next_",
     "discover": "segue.cli.lists:discover",
+    "explain": "segue.cli.explain:explain",
     "similar": "segue.cli.lists:similar",
     "trends": "segue.cli.lists:trends",
     "simulate": "segue.cli.simulate:simulate",

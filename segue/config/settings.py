@@ -168,6 +168,10 @@ class Settings(BaseSettings):
     dedupe_window: int = Field(
         64, ge=1, le=4096, description="Event ids remembered per listener to find duplicates."
     )
+    hold_suspicious: bool = Field(
+        True,
+        description="Keep plays of suspected listeners, and repeats, out of what others get.",
+    )
     listeners_per_partition_max: int = Field(
         200_000, ge=1, description="Listeners a partition remembers; the longest silent go first."
     )

@@ -23,6 +23,8 @@ def status_line(snapshot: Snapshot) -> str:
         f"lag {snapshot.lag:,}",
         f"hit rate {percent(snapshot.quality.next)} (popular {percent(snapshot.quality.popular)})",
     ]
+    if snapshot.fraud.held:
+        parts.append(f"held back: {snapshot.fraud.words()}")
     trend = snapshot.trend
     if trend.awaited is not None and trend.in_s is None and trend.place is not None:
         moves = trend.tracks[trend.place - 1].movement

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -12,9 +12,9 @@ from segue.client.movement import movement
 from segue.clock import Clock
 from segue.demo.follow import Follower, Lists
 from segue.demo.scrape import Latency, MetricsReader, Sample
-from segue.demo.view import Quality, Snapshot, Trending, TrendView
+from segue.demo.view import FraudView, Quality, Snapshot, Trending, TrendView
 
-__all__ = ["Observer", "Plan", "quality_between", "trending_tracks"]
+__all__ = ["Observer", "Plan", "fraud_between", "quality_between", "trending_tracks"]
 
 SCRAPE_INTERVAL_S: Final = 1.0
 WINDOW_SAMPLES: Final = 6
@@ -33,6 +33,7 @@ class Plan:
     """The track that is to trend, and when, in seconds from the beginning."""
     trend_at_s: float = 0.0
     titles: Mapping[str, str] = field(default_factory=dict)
+    cheats: Sequence[str] = ()
 
 
 class Observer:
@@ -83,6 +84,7 @@ class Observer:
             listener=await self._follower.read(),
             trend=await self._trend(now_s - self._start_s),
             titles=self._plan.titles,
+            fraud=fraud_between(self.first, self.last, self._plan.cheats),
         )
 
     def latency(self) -> Latency:
@@ -125,3 +127,13 @@ def quality_between(earlier: Sample, later: Sample) -> Quality:
         return Quality(None, None, 0)
     shares = {arm: (hits - earlier.hits.get(arm, 0.0)) / trials for arm, hits in later.hits.items()}
     return Quality(shares.get("next"), shares.get("popular"), int(trials))
+
+
+def fraud_between(earlier: Sample, later: Sample, cheats: Sequence[str]) -> FraudView:
+    """What was held back after `earlier` and up to `later`, and how many were suspected."""
+    counts = {
+        reason: round(count - earlier.held.get(reason, 0.0))
+        for reason, count in sorted(later.held.items())
+    }
+    held = {reason: count for reason, count in counts.items() if count}
+    return FraudView(held, round(later.suspected - earlier.suspected), tuple(cheats))

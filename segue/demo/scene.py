@@ -54,7 +54,8 @@ class Scene:
         text = f"feeding {source.describe()}, at {rate}"
         console.print(text, highlight=False, markup=False)
         trend_at_s = self._seconds * TREND_BEGINS_SHARE
-        plan = Plan(self._seconds, source.awaited, trend_at_s, source.titles)
+        known = source.titles, source.cheats
+        plan = Plan(self._seconds, source.awaited, trend_at_s, *known)
         ports = [worker.web_port for worker in endpoints.workers]
         reader = MetricsReader(ports, plays_agent=PLAYS_AGENT)
         async with ListReader(endpoints.redis_url) as lists, producer as started:

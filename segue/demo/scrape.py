@@ -34,6 +34,8 @@ _PLAY_TO_LIST: Final = _name(metrics.PLAY_TO_LIST)
 _LAG: Final = _name(metrics.LAG)
 _HITS: Final = _name(metrics.HITS)
 _TRIALS: Final = _name(metrics.TRIALS)
+_HELD: Final = _name(metrics.HELD)
+_SUSPECTED: Final = _name(metrics.SUSPECTED)
 
 Buckets = dict[float, float]
 """Upper bound in seconds (infinity included) to the number of observations not above it."""
@@ -52,6 +54,9 @@ class Sample:
     lag: float = 0.0
     hits: dict[str, float] = field(default_factory=dict)
     trials: float = 0.0
+    held: dict[str, float] = field(default_factory=dict)
+    """Plays held back, by reason."""
+    suspected: float = 0.0
 
     @property
     def plays(self) -> float:
@@ -103,6 +108,12 @@ class MetricsReader:
                 for row in _totals(family):
                     arm = row.labels["arm"]
                     sample.hits[arm] = sample.hits.get(arm, 0.0) + row.value
+            elif family.name == _HELD:
+                for row in _totals(family):
+                    reason = row.labels["reason"]
+                    sample.held[reason] = sample.held.get(reason, 0.0) + row.value
+            elif family.name == _SUSPECTED:
+                sample.suspected += sum(row.value for row in _totals(family))
             elif family.name == _TRIALS:
                 sample.trials += sum(row.value for row in _totals(family))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -30,6 +30,8 @@ __all__ = ["FileSource", "SimulatedSource", "Source", "file_source", "simulated_
 TREND_BEGINS_SHARE: Final = 1 / 3
 """When, as a share of the demo, the obscure track begins to trend."""
 _TREND_AFTER_UNPACED: Final = 20_000
+PEOPLE_PER_BOT: Final = 600
+PEOPLE_PER_FARMED: Final = 150
 
 
 class Source(Protocol):
@@ -38,6 +40,11 @@ class Source(Protocol):
     @property
     def awaited(self) -> str | None:
         """The track that is going to trend, if that is known."""
+        ...
+
+    @property
+    def cheats(self) -> Sequence[str]:
+        """Listeners who do not listen, if that is known."""
         ...
 
     @property
@@ -71,6 +78,7 @@ class SimulatedSource:
         self._simulator = simulator
         self._description = description
         self.awaited: str | None = simulator.trending_track.track_id
+        self.cheats: Sequence[str] = [cheat.user_id for cheat in simulator.cheats]
         tracks = simulator.catalogue.tracks
         self.titles = {track.track_id: f"{track.title} · {track.artist}" for track in tracks}
 
@@ -104,6 +112,7 @@ class FileSource:
     """A log, from where the last demo left it; from its first row again once it is through."""
 
     awaited: str | None = None
+    cheats: Sequence[str] = ()
     titles: Mapping[str, str] = {}
 
     def __init__(self, log: PlayLog, position: PositionFile) -> None:
@@ -151,6 +160,7 @@ def simulated_source(
         run=f"{clock.now_ms():x}",  # other plays than those of earlier demos
         trend_after=int(rate * seconds * TREND_BEGINS_SHARE) if paced else _TREND_AFTER_UNPACED,
     )
+    simulator.add_cheats(bots=listeners // PEOPLE_PER_BOT, farm=listeners // PEOPLE_PER_FARMED)
     return SimulatedSource(simulator, f"{listeners:,} made-up listeners, {tracks:,} tracks")
 
 

@@ -31,6 +31,10 @@ def summary_table(outcome: Outcome) -> Table:
     quality = snapshot.quality
     table.add_row("next play was in the list of 10", percent(quality.next))
     table.add_row("  with the most popular instead", percent(quality.popular))
+    fraud = snapshot.fraud
+    if fraud.held:
+        table.add_row("listeners suspected", f"{fraud.suspected:,}")
+        table.add_row("plays kept from others", fraud.words())
     trend = snapshot.trend
     if trend.awaited is not None:
         place = "not among the first" if trend.place is None else f"place {trend.place}"
@@ -52,6 +56,8 @@ def look_further(outcome: Outcome, endpoints: Endpoints, *, running: bool) -> li
         lines += [f"  segue next {listener.user_id}", f"  segue discover {listener.user_id}"]
         if listener.plays:
             lines.append(f"  segue similar {listener.plays[0].track_id}")
+    if outcome.snapshot.fraud.cheats:
+        lines.append(f"  segue explain {outcome.snapshot.fraud.cheats[0]}")
     lines.append("  segue trends")
     if listener is not None:
         port = urlsplit(endpoints.redis_url).port or 6379

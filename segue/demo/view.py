@@ -17,6 +17,7 @@ from segue.demo.follow import SHOWN, Entry, ListenerView
 from segue.demo.scrape import Latency
 
 __all__ = [
+    "FraudView",
     "Quality",
     "Snapshot",
     "TrendView",
@@ -70,6 +71,20 @@ class TrendView:
 
 
 @dataclass(frozen=True, slots=True)
+class FraudView:
+    """Plays held back by reason, how many listeners were suspected, and who is known to cheat."""
+
+    held: Mapping[str, int] = field(default_factory=dict)
+    suspected: int = 0
+    cheats: tuple[str, ...] = ()
+
+    def words(self) -> str:
+        """The reasons and their counts, most first."""
+        ordered = sorted(self.held.items(), key=lambda entry: -entry[1])
+        return ", ".join(f"{reason} {count:,}" for reason, count in ordered) or "none"
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
     """Everything the view shows at one time."""
 
@@ -84,6 +99,7 @@ class Snapshot:
     trend: TrendView
     titles: Mapping[str, str] = field(default_factory=dict)
     """Titles and artists by id; of other tracks the id is shown."""
+    fraud: FraudView = field(default_factory=FraudView)
 
     def title(self, track_id: str) -> str:
         """What a track is called in the view."""
@@ -91,7 +107,7 @@ class Snapshot:
 
 
 def draw(snapshot: Snapshot) -> RenderableType:
-    """The whole view: 27 lines high, as wide as the terminal, for 80 characters and more."""
+    """The whole view: 26 lines high, as wide as the terminal, for 80 characters and more."""
     above = Table.grid(expand=True, padding=(0, 1))
     above.add_column(ratio=1)
     above.add_column(ratio=1)
@@ -140,6 +156,7 @@ def _figures_panel(snapshot: Snapshot) -> Panel:
         ("play → Redis, p50", milliseconds(snapshot.latency.p50_ms)),
         ("play → Redis, p99", milliseconds(snapshot.latency.p99_ms)),
         ("lag, records", f"{snapshot.lag:,}"),
+        ("plays kept from others", f"{sum(snapshot.fraud.held.values()):,}"),
         ("next play in our top 10", percent(quality.next)),
         ("  in the popular top 10", percent(quality.popular)),
         ("  plays tested", f"{quality.trials:,}"),

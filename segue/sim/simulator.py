@@ -14,13 +14,14 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
-from heapq import heapify, heapreplace
+from heapq import heapify, heappush, heapreplace
 from typing import Final
 
 import numpy as np
 
 from schemas.events import EndReason, PlayEvent
 from segue.sim.catalogue import Catalogue, Track, build_catalogue
+from segue.sim.cheats import Cheat, build_cheats
 from segue.sim.listeners import FAVOURITES_MAX, GAP_MIN_MS, Listener, build_listeners
 
 __all__ = ["LISTENERS", "START_MS", "TRACKS", "Simulator"]
@@ -28,6 +29,7 @@ __all__ = ["LISTENERS", "START_MS", "TRACKS", "Simulator"]
 LISTENERS: Final = 2_000
 TRACKS: Final = 3_000
 START_MS: Final = 1_767_225_600_000  # 2026-01-01T00:00:00Z
+CHEATS_WAIT_MS: Final = 30 * 60_000
 SESSION_PLAYS_MEAN: Final = 12.0
 TREND_SHARE: Final = 0.05
 """Share of all plays that the trending track takes once it trends."""
@@ -74,11 +76,20 @@ class Simulator:
         self._draw: Callable[[], float] = _uniform(listening).__next__
         self._prefix = f"sim-{seed}-{run}"
         self._played = 0
+        self.cheats: list[Cheat] = []
         cycle_ms = 4 * GAP_MIN_MS
         self._heap = [
             (start_ms + int(self._draw() * cycle_ms), who) for who in range(len(self._listeners))
         ]
         heapify(self._heap)
+
+    def add_cheats(self, *, bots: int, farm: int) -> None:
+        """So many bots, and accounts of a farm, half an hour from now. May be called once."""
+        assert not self.cheats, "they are there already"
+        self.cheats = build_cheats(self.catalogue, bots=bots, farm=farm)
+        begin_ms, people = self._heap[0][0] + CHEATS_WAIT_MS, len(self._listeners)
+        for number in range(len(self.cheats)):
+            heappush(self._heap, (begin_ms + number, people + number))
 
     @property
     def trending_track(self) -> Track:
@@ -100,6 +111,8 @@ class Simulator:
 
     def _next_play(self, at_ms: int | None) -> PlayEvent:
         natural_ms, who = self._heap[0]
+        if who >= len(self._listeners):
+            return self._next_cheated(at_ms)
         listener = self._listeners[who]
         if listener.plays_left == 0:
             self._begin_session(listener)
@@ -128,6 +141,28 @@ class Simulator:
             self._remember(listener, index)
         self._played += 1
         heapreplace(self._heap, (natural_ms + played_ms + self._pause_ms(listener), who))
+        return play
+
+    def _next_cheated(self, at_ms: int | None) -> PlayEvent:
+        natural_ms, who = self._heap[0]
+        cheat = self.cheats[who - len(self._listeners)]
+        heard = cheat.play(self.catalogue, self._draw)
+        track = self.catalogue.tracks[heard.index]
+        play = PlayEvent(
+            f"{self._prefix}-{self._played}",
+            cheat.user_id,
+            track.track_id,
+            natural_ms if at_ms is None else at_ms - heard.played_ms,
+            heard.played_ms,
+            track.duration_ms,
+            heard.reason,
+            None,
+            track.artist,
+            track.title,
+            market=cheat.market,
+        )
+        self._played += 1
+        heapreplace(self._heap, (natural_ms + heard.played_ms + heard.pause_ms, who))
         return play
 
     def _begin_session(self, listener: Listener) -> None:

@@ -194,6 +194,34 @@ TREND_SHIFTS: Final = _counter(
     "Quality",
 )
 
+# ---------------------------------------------------------------- fraud
+HELD: Final = _counter(
+    "segue_held_plays_total",
+    "Plays kept out of what others get, by the first reason: a listener with more listening than "
+    "time (overlap), without rest (restless), of plays cut short (cut) or of the same few tracks "
+    "for days (loop); or the play alone (repeat).",
+    "Fraud",
+    ("reason",),
+)
+SUSPECTED: Final = _counter(
+    "segue_suspected_listeners_total",
+    "How often a listener came to be suspected, by reason.",
+    "Fraud",
+    ("reason",),
+)
+TRUSTED: Final = _counter(
+    "segue_trusted_again_listeners_total",
+    "How often nothing was held against a suspected listener any more.",
+    "Fraud",
+)
+ANOMALY: Final = _histogram(
+    "segue_listener_anomaly_score_ratio",
+    "How unusual listeners drawn at random listen, from 0 to 1, by half-space trees; acted on by "
+    "nothing.",
+    "Fraud",
+    buckets=(0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1.0),
+)
+
 # ---------------------------------------------------------------- process
 LOOP_DELAY: Final = _histogram(
     "segue_loop_delay_seconds",

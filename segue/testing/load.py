@@ -29,7 +29,7 @@ from segue.testing.truth import home_of
 
 __all__ = ["Load", "Message", "PlayStream", "send_all"]
 
-LISTENERS, WANDERERS, CLUSTERS, TRACKS = 300, 12, 20, 40
+LISTENERS, WANDERERS, CHEATS, CLUSTERS, TRACKS = 300, 12, 4, 20, 40
 ARTISTS = 5  # of a cluster: each has eight of its tracks
 MARKETS = (None, "DE", "GB", "BR", "JP")
 SAID = (
@@ -86,6 +86,7 @@ class PlayStream:
         for person in self._people:
             self._by_home[person.home].append(person)
         self._wanderers = [self._person(f"wanderer-{i}", astray=True) for i in range(WANDERERS)]
+        self._cheats = [self._person(f"cheat-{i}") for i in range(CHEATS)]
         self._resting: deque[tuple[int, Person]] = deque()
         self._kinds: list[tuple[Callable[[], list[Message]], int]] = [
             (self._single, 860),
@@ -96,6 +97,7 @@ class PlayStream:
             (self._said, 25),
             (self._traveller, 4),
             (self._late, 4),
+            (self._cheated, 40),
         ]
 
     def __iter__(self) -> Iterator[Message]:
@@ -192,6 +194,17 @@ class PlayStream:
         wanderers = [w for w in self._wanderers if w.via == first.via]
         astray = self._random.sample(wanderers, min(2, len(wanderers)))
         return [self._message(first, [self._play(person) for person in (first, *others, *astray)])]
+
+    def _cheated(self) -> list[Message]:
+        """Somebody who hears 31 seconds of each track, or one track only: soon held back."""
+        number = self._random.randrange(CHEATS)
+        play = self._play(self._cheats[number])
+        if number % 2:
+            play |= {"track_id": "track-0-0", "played_ms": 200_000, "duration_ms": 200_000}
+        else:
+            play |= {"played_ms": 31_000, "duration_ms": 200_000}
+        play["end_reason"] = "stopped"
+        return [self._message(self._cheats[number], play)]
 
     def _stray(self) -> list[Message]:
         person = self._random.choice(self._wanderers)

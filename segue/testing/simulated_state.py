@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from models.recommend.listeners import ListenerSnapshot, ListenerState
@@ -54,7 +54,8 @@ class State:
             known = state.snapshot(user)
             assert known is not None, "it has a slot"
             assert user not in self.listeners, f"{user} is in two partitions"
-            self.listeners[user] = known
+            # What the forest makes of a listener depends on whom it saw before.
+            self.listeners[user] = replace(known, conduct=replace(known.conduct, score=0))
 
     def _add_rows(self, state: NeighbourState) -> None:
         state.mark_all_published_dirty()

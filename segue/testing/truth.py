@@ -17,6 +17,7 @@ from aiokafka.partitioner import murmur2
 
 from schemas.registry import FEEDBACK, PLAYS
 from segue.config import Settings
+from segue.testing.judging import judge
 from segue.testing.wire import ListenerFacts, RowFacts, Said, folded, read_events
 
 __all__ = ["ARTIST_MARK", "Truth", "home_of"]
@@ -100,48 +101,75 @@ class Truth:
         track, started_ms = play["track_id"], play["started_at_ms"]
         listener.events = [event, *listener.events][: self._settings.dedupe_window]
         listener.plays += 1
-        self._row(track).plays += 1
-        artist = folded(play.get("artist") or "")
-        self._row(track).artist = ARTIST_MARK + artist if artist else self._row(track).artist
+        early = _is_early(play)
+        late = started_ms < listener.newest_ms - self._settings.lateness_ms and not exempt
+        held = self._is_held(listener, play, early=early, late=late)
+        if not held:
+            row = self._row(track)
+            row.plays += 1
+            artist = folded(play.get("artist") or "")
+            row.artist = ARTIST_MARK + artist if artist else row.artist
         heard = crc32(track.encode()) & 0xFFFF
         listener.heard = [heard, *(h for h in listener.heard if h != heard)][:HEARD]
-        early = _is_early(play)
-        if not early:
+        if not early and not held:
             self._trend(play)
-        if started_ms < listener.newest_ms - self._settings.lateness_ms and not exempt:
+        if late:
             return "late"
         listener.newest_ms = max(listener.newest_ms, started_ms)
         listener.last_track = track
         listener.market = play.get("market") or listener.market
         if early:
-            if play["end_reason"] == "skipped":
+            if play["end_reason"] == "skipped" and not held:
                 self._pair(listener, play, sign=-1)
             return "skipped"
-        self._join_session(listener, play)
-        return "applied"
+        self._join_session(listener, play, held=held)
+        return "held" if held else "applied"
 
-    def _pair(self, listener: ListenerFacts, play: dict[str, Any], *, sign: int) -> list[str]:
-        track, started_ms = play["track_id"], play["started_at_ms"]
-        name = play.get("session_id")
-        session = (hash64(name) or 1) if name is not None else 0
-        if session and listener.session:
-            same = session == listener.session
-        else:
-            same = abs(started_ms - listener.last_ms) <= self._settings.session_gap_ms
-        context = listener.recent[: listener.context] if same else []
+    def _is_held(
+        self, listener: ListenerFacts, play: dict[str, Any], *, early: bool, late: bool
+    ) -> bool:
+        repeat = False
+        if not late:
+            artist, known = folded(play.get("artist") or ""), listener.artists[:1]
+            repeat = judge(
+                listener.signs,
+                play,
+                newest_ms=listener.newest_ms,
+                times=listener.recent.count(play["track_id"]),
+                early=early,
+                same_artist=(
+                    known == [ARTIST_MARK + artist] if artist and known and not early else None
+                ),
+            )
+        suspected = listener.signs["suspicion"] != 0
+        return self._settings.hold_suspicious and (repeat or suspected)
+
+    def _pair(self, listener: ListenerFacts, play: dict[str, Any], *, sign: int) -> None:
+        track, context = play["track_id"], self._context(listener, play)
         for distance, other in enumerate(context, start=1):
             if other != track:
                 weight = sign * (UNIT // distance)
                 self._weigh(other, track, weight, forward=True)
                 self._weigh(track, other, weight)
-        return context
 
-    def _join_session(self, listener: ListenerFacts, play: dict[str, Any]) -> None:
-        context = self._pair(listener, play, sign=1)
+    def _context(self, listener: ListenerFacts, play: dict[str, Any]) -> list[str]:
+        """The tracks before a play in its session."""
+        name, started_ms = play.get("session_id"), play["started_at_ms"]
+        session = (hash64(name) or 1) if name is not None else 0
+        if session and listener.session:
+            same = session == listener.session
+        else:
+            same = abs(started_ms - listener.last_ms) <= self._settings.session_gap_ms
+        return listener.recent[: listener.context] if same else []
+
+    def _join_session(self, listener: ListenerFacts, play: dict[str, Any], *, held: bool) -> None:
+        context = self._context(listener, play)
+        if not held:
+            self._pair(listener, play, sign=1)
         track, name = play["track_id"], play.get("session_id")
         artist = folded(play.get("artist") or "")
         row = ARTIST_MARK + artist if artist else ""
-        if row:
+        if row and not held:
             self._row(row).plays += 1
             self._weigh(row, track, UNIT)
         listener.recent = [track, *listener.recent][:RECENT]

@@ -30,10 +30,17 @@ from segue.testing.truth import ARTIST_MARK, Truth, home_of
 from segue.testing.waiting import eventually
 from segue.testing.wire import read_listener, read_row, read_trend_plays
 
-__all__ = ["RANKERS", "assert_exact", "dead_letters", "redis_faults", "state_faults", "truth_of"]
+__all__ = [
+    "OF_PARTITION",
+    "assert_exact",
+    "dead_letters",
+    "redis_faults",
+    "state_faults",
+    "truth_of",
+]
 
 OWN_KEYS = {"epoch", "newest", "paused", "accept"}  # what workers tell each other
-RANKERS = b"\x01ranker"  # among the keys of listeners, in each partition: of no one listener
+OF_PARTITION = (b"\x01ranker", b"\x01forest")  # among the keys of listeners: of no one of them
 TREND_WINDOWS = ("hour", "day", "week")
 SHOWN = 8  # faults of each kind in a message
 
@@ -70,7 +77,7 @@ async def state_faults(
     """Compare the changelogs of these stages with the truth; returns what differs."""
     prefix, faults = settings.topic_prefix, list[str]()
     if "listeners" in stages:
-        raw = await read_latest(settings, LISTENERS_CHANGELOG.topic(prefix), without=[RANKERS])
+        raw = await read_latest(settings, LISTENERS_CHANGELOG.topic(prefix), without=OF_PARTITION)
         listeners = {key.decode(): read_listener(value) for key, value in raw.items()}
         faults += _balance("plays of listeners", truth.listeners, listeners, lambda v: v.plays)
         faults += _differences("listener", truth.listeners, listeners)

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from unicodedata import category, normalize
 
+from segue.testing.judging import COLUMNS
+
 __all__ = [
     "ARTIST_CHARACTERS_MAX",
     "ListenerFacts",
@@ -51,6 +53,7 @@ NAMES = ("artists", "genres", "languages")
 NAMES_MAX = 20
 
 LISTENER_HEAD = struct.Struct("<BHHHHHBqqqq")
+CONDUCT = struct.Struct("<11i")
 ROW_HEAD = struct.Struct("<BHq")
 TREND = struct.Struct("<Bq4dqB")
 ARTISTS_KEPT = 5
@@ -84,6 +87,7 @@ class ListenerFacts:
     heard: list[int] = field(default_factory=list)
     events: list[int] = field(default_factory=list)
     said: list[Said] = field(default_factory=list)  # what holds, oldest first
+    signs: dict[str, int] = field(default_factory=lambda: dict.fromkeys(COLUMNS, 0))
 
 
 @dataclass(slots=True)
@@ -132,12 +136,14 @@ def read_listener(value: bytes) -> ListenerFacts:
     head = LISTENER_HEAD.unpack_from(value)
     version, recent, heard, events, oldest, count, context, plays, newest, last, session = head
     assert version == 3, f"record of version {version}"
-    heard_at = LISTENER_HEAD.size + 5 * events
+    events_at = LISTENER_HEAD.size + CONDUCT.size
+    *signs, _ = CONDUCT.unpack_from(value, LISTENER_HEAD.size)
+    heard_at = events_at + 5 * events
     said_at = heard_at + 2 * heard
     names_at = said_at + 9 * count
     said_ms = struct.unpack_from(f"<{count}q", value, said_at)
     kinds = struct.unpack_from(f"<{count}B", value, said_at + 8 * count)
-    halves = struct.unpack_from(f"<{events}I{events}B", value, LISTENER_HEAD.size)
+    halves = struct.unpack_from(f"<{events}I{events}B", value, events_at)
     ring = [low + (high << 32) for low, high in zip(halves[:events], halves[events:], strict=True)]
     names = value[names_at:].decode().split("\n")
     artists_at = 2 + recent
@@ -160,6 +166,7 @@ def read_listener(value: bytes) -> ListenerFacts:
         heard=[*struct.unpack_from(f"<{heard}H", value, heard_at)],
         events=[*reversed(ring[oldest:] + ring[:oldest])],
         said=[Said(*each, next(added) if each[0] == LIKED else []) for each in said],
+        signs=dict(zip(COLUMNS, signs, strict=True)),
     )
 
 

@@ -16,7 +16,7 @@ LABELS = {
     *("agent", "outcome", "since", "topic", "state", "stage", "group", "kind", "reason", "arm"),
 }
 """Labels whose values are few by construction."""
-UNITS = ("seconds", "bytes", "records", "entries", "assigned", "paused")
+UNITS = ("seconds", "bytes", "records", "entries", "assigned", "paused", "ratio")
 
 
 def test_every_metric_of_the_registry_file_is_declared() -> None:

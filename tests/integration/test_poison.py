@@ -16,7 +16,7 @@ from segue.testing.crew import Crew, Worker
 from segue.testing.load import Message, PlayStream, send_all
 from segue.testing.logs import committed_positions, read_latest, settled
 from segue.testing.truth import home_of
-from segue.testing.verify import RANKERS, assert_exact, dead_letters
+from segue.testing.verify import OF_PARTITION, assert_exact, dead_letters
 from segue.testing.wire import ListenerFacts, read_listener
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
@@ -202,7 +202,7 @@ async def _others(settings: Settings, paused: int, count: int) -> bool:
 
 async def _listener(settings: Settings, user: str) -> ListenerFacts:
     topic = LISTENERS_CHANGELOG.topic(settings.topic_prefix)
-    found = (await read_latest(settings, topic, without=[RANKERS])).get(user.encode())
+    found = (await read_latest(settings, topic, without=OF_PARTITION)).get(user.encode())
     return ListenerFacts() if found is None else read_listener(found)
 
 

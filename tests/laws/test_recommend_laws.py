@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import get_args
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from models.checks import Case, Law, yield_checks
 from models.recommend import ListenerLimits, warm
+from models.recommend.conduct import ConductTally
 from models.recommend.kernels.candidates import Rates
 from models.recommend.kernels.listener import HIDDEN_MS
+from models.recommend.laws.driving import new_listeners
+from models.recommend.vocabulary import hash32
 from schemas.events import Feedback, FeedbackKind, PlayEvent
+from segue.testing.characters import CHEATS, heavy_listener
 
 START_MS = 1_700_000_000_000
 HOUR_MS = 3_600_000
@@ -89,3 +95,33 @@ def cases(draw: st.DrawFn) -> Case:
 @given(case=cases())
 def test_law_holds(law: Law, case: Case) -> None:
     law(case)
+
+
+@pytest.fixture(scope="module")
+def cheating() -> Case:
+    """A looper, two bots and a person at once; those who cheat are found on the way."""
+    kinds = (*(CHEATS[name] for name in ("cut", "overlap", "loop")), heavy_listener)
+    plays = [play for kind in kinds for play in islice(kind(1), 90)]
+    plays += [*islice(CHEATS["overlap"](2), 520)]
+    limits = ListenerLimits(plays_per_look=2)
+    events = [
+        replace(play, track_id=f"track-{hash32(play.track_id) % 40}")  # fewer than a row holds
+        for play in sorted(plays, key=lambda play: play.started_at_ms)
+    ]
+    return Case(events=events, batch=97, cut=5, limits=limits, vocabulary_limit=1000)
+
+
+@pytest.mark.parametrize("law", [*yield_checks()], ids=lambda law: law.__name__)
+def test_law_holds_where_some_cheat(law: Law, cheating: Case) -> None:
+    law(cheating)
+
+
+def test_the_cheats_of_the_case_are_found(cheating: Case) -> None:
+    state = new_listeners(cheating)
+    found = state.learn([event for event in cheating.events if isinstance(event, PlayEvent)])
+    tally = ConductTally.of(state.arrays)
+    assert found.tally()["held"] == sum(tally.held)
+    assert (tally.suspected, min(tally.held[0], tally.held[2], tally.held[4]) > 40) == (
+        (1, 0, 1, 0),
+        True,
+    )

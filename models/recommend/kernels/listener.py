@@ -16,6 +16,7 @@ APPLIED: Final = 0
 DUPLICATE: Final = 1
 LATE: Final = 2
 SKIPPED: Final = 3
+HELD: Final = 4
 
 # Columns of ListenerArrays.meta.
 PLAYS: Final = 0
@@ -59,7 +60,11 @@ TOUCHED: Final = 1  # entries of PlayColumns.touched
 TRIALS: Final = 2
 HITS: Final = 3
 POPULAR_HITS: Final = 4
-LISTENER_COUNTERS: Final = 5
+SAMPLED: Final = 5  # rows of PlayColumns.features
+HELD_BY: Final = 6  # and four more: plays held back, by reason
+SUSPECTED_BY: Final = 11  # and three more: how often a sign was full to its mark
+TRUSTED_AGAIN: Final = 15
+LISTENER_COUNTERS: Final = 16
 
 
 class ListenerArrays(NamedTuple):
@@ -71,6 +76,7 @@ class ListenerArrays(NamedTuple):
     heard: NDArray[np.uint16]  # by hash of the track
     events: NDArray[np.uint32]  # ring of hashes of ids, 40 bits each: the lower 32
     events_high: NDArray[np.uint8]  # their upper 8
+    conduct: NDArray[np.int32]  # see kernels.conduct
     said: NDArray[np.int64]  # what holds of what was said, oldest first; zeros behind
     liked: NDArray[np.int32]  # by row of `said` and like, oldest first: what it was added to
     served: NDArray[np.int32]  # the last `next` list, then the popular tracks of that moment

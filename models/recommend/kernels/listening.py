@@ -9,6 +9,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from models.recommend.kernels.candidates import Scene
+from models.recommend.kernels.conduct import describe, hold, observe
 from models.recommend.kernels.listener import (
     APPLIED,
     CONTEXT_TRACKS,
@@ -17,6 +18,7 @@ from models.recommend.kernels.listener import (
     EVENT_COUNT,
     EVENT_NEXT,
     HEARD_COUNT,
+    HELD,
     HITS,
     LAST_MS,
     LAST_TRACK,
@@ -26,6 +28,7 @@ from models.recommend.kernels.listener import (
     PLAYS,
     POPULAR_HITS,
     RECENT_COUNT,
+    SAMPLED,
     SERVED_TRACKS,
     SESSION,
     SESSION_LENGTH,
@@ -79,14 +82,21 @@ class PlayColumns(NamedTuple):
     market: NDArray[np.int32]
     early: NDArray[np.uint8]  # NOT_EARLY, BROKEN_OFF or SKIPPED_EARLY
     exempt: NDArray[np.uint8]
+    played_ms: NDArray[np.int64]  # 0 if unknown, and so is the next
+    duration_ms: NDArray[np.int64]
     outcome: NDArray[np.uint8]
+    held: NDArray[np.uint8]  # whether it is kept out of what others get
     touched: NDArray[np.int32]
+    sampled: NDArray[np.int32]  # slots whose conduct is drawn for the forest, and
+    features: NDArray[np.float64]  # what it was
 
 
 class Rules(NamedTuple):
     """What learning needs besides the plays."""
 
     trained: bool  # whether the rankers learn too
+    holding: bool  # whether plays of the suspected, and repeats, are held back
+    sampled: int  # one play in so many shows the forest its listener's conduct
 
     lateness_ms: int
     session_gap_ms: int
@@ -145,47 +155,92 @@ def _count_trial(state: ListenerArrays, slot: int, track: int) -> None:
 
 
 @njit(cache=True, nogil=True)
-def _pair(
-    state: ListenerArrays, plays: PlayColumns, i: int, pairs: Table, rules: Rules, sign: int
-) -> int:
-    """Add to the pairs of a play with the tracks before it in its session. Returns how many."""
-    slot, track = int(plays.slot[i]), int(plays.track[i])
-    meta, recent = state.meta[slot], state.recent[slot]
+def _context(state: ListenerArrays, plays: PlayColumns, i: int, rules: Rules) -> int:
+    """How many of the recent tracks are before a play in its session."""
+    meta = state.meta[plays.slot[i]]
     session = plays.session[i]
     if session != 0 and meta[SESSION] != 0:
         same = session == meta[SESSION]
     else:
         same = abs(plays.started_ms[i] - meta[LAST_MS]) <= rules.session_gap_ms
-    length = int(meta[SESSION_LENGTH]) if same else 0
+    return int(meta[SESSION_LENGTH]) if same else 0
+
+
+@njit(cache=True, nogil=True)
+def _pair(
+    state: ListenerArrays, plays: PlayColumns, i: int, pairs: Table, length: int, sign: int
+) -> None:
+    """Add to the pairs of a play with the `length` tracks before it in its session."""
+    slot, track = int(plays.slot[i]), int(plays.track[i])
+    recent = state.recent[slot]
     for j in range(length):
         other = recent[j]
         if other != track:
             add(pairs, (int(other) << 32) | track, IN_TURN, sign * (WEIGHT_UNIT // (j + 1)))
-    return length
 
 
 @njit(cache=True, nogil=True)
-def _apply(state: ListenerArrays, plays: PlayColumns, i: int, pairs: Table, rules: Rules) -> None:
-    """Join the play to its session: pairs with the tracks before it, then the new context."""
-    slot, track = int(plays.slot[i]), int(plays.track[i])
-    meta, recent = state.meta[slot], state.recent[slot]
+def _tell(state: ListenerArrays, plays: PlayColumns, i: int, pairs: Table, length: int) -> None:
+    """What others learn of a play: its pairs with the tracks before it, and of its artist."""
+    slot, track, artist = int(plays.slot[i]), int(plays.track[i]), int(plays.artist[i])
     _count_trial(state, slot, track)
-    length = _pair(state, plays, i, pairs, rules, 1)
-    artist, artists = int(plays.artist[i]), state.artists[slot]
+    _pair(state, plays, i, pairs, length, 1)
     if artist != 0:
         add(pairs, (artist << 32) | artist, IN_TURN, 1)
         add(pairs, (artist << 32) | track, ONE_SIDED, WEIGHT_UNIT)
+
+
+@njit(cache=True, nogil=True)
+def _join(state: ListenerArrays, plays: PlayColumns, i: int, length: int) -> None:
+    """Make the play the newest of its session, which has `length` before it."""
+    slot = int(plays.slot[i])
+    meta, recent, artists = state.meta[slot], state.recent[slot], state.artists[slot]
     for j in range(len(artists) - 1, 0, -1):
         artists[j] = artists[j - 1]
-    artists[0] = artist
+    artists[0] = plays.artist[i]
     count = min(meta[RECENT_COUNT] + 1, len(recent))
     for j in range(count - 1, 0, -1):
         recent[j] = recent[j - 1]
-    recent[0] = track
+    recent[0] = plays.track[i]
     meta[RECENT_COUNT] = count
     meta[SESSION_LENGTH] = min(length + 1, CONTEXT_TRACKS)
     meta[SESSION] = plays.session[i]
     meta[LAST_MS] = plays.started_ms[i]
+
+
+@njit(cache=True, nogil=True)
+def _count(plays: PlayColumns, i: int, tables: tuple[Table, Table], world: int) -> None:
+    """Count a play for its track, and in the trends unless it was skipped early."""
+    track, (pairs, trends) = int(plays.track[i]), tables
+    add(pairs, (track << 32) | track, 0, 1)
+    if not plays.early[i]:
+        bucket = int(plays.started_ms[i]) // 60000
+        add(trends, (world << 32) | track, bucket, 1)
+        if plays.market[i] != 0 and plays.market[i] != world:
+            add(trends, (int(plays.market[i]) << 32) | track, bucket, 1)
+
+
+@njit(cache=True, nogil=True)
+def _sample(state: ListenerArrays, plays: PlayColumns, slot: int) -> None:
+    """Write down the listener's conduct as of now, for the forest."""
+    count = state.counters[SAMPLED]
+    describe(state, slot, plays.features[count])
+    plays.sampled[count] = slot
+    state.counters[SAMPLED] = count + 1
+
+
+@njit(cache=True, nogil=True)
+def _is_held(state: ListenerArrays, plays: PlayColumns, i: int, late: bool, rules: Rules) -> bool:
+    """Let a play change its listener's conduct; whether others must not learn of it."""
+    slot, repeat = int(plays.slot[i]), False
+    if not late:
+        played_ms, duration_ms = int(plays.played_ms[i]), int(plays.duration_ms[i])
+        heard = (int(plays.started_ms[i]), played_ms, duration_ms)
+        names = (int(plays.track[i]), int(plays.artist[i]))
+        repeat = observe(state, slot, names, heard, plays.early[i] != NOT_EARLY)
+        if played_ms > 0 and plays.event[i] % rules.sampled == 0:
+            _sample(state, plays, slot)
+    return rules.holding and hold(state, slot, repeat)
 
 
 @njit(cache=True, nogil=True)
@@ -198,11 +253,13 @@ def _learn_play(
     trainer: tuple[Bench, Scene, Ranker],
 ) -> int:
     slot, track = int(plays.slot[i]), int(plays.track[i])
-    meta, (pairs, trends) = state.meta[slot], tables
+    meta, pairs = state.meta[slot], tables[0]
     if _is_duplicate(state, slot, int(plays.event[i])):
         return DUPLICATE
     late = plays.started_ms[i] < meta[NEWEST_MS] - rules.lateness_ms and not plays.exempt[i]
-    if rules.trained and not late and not plays.early[i]:
+    held = _is_held(state, plays, i, late, rules)
+    plays.held[i] = held
+    if rules.trained and not held and not late and not plays.early[i]:
         started_ms = int(plays.started_ms[i])
         train(trainer[0], state, (slot, track, started_ms), trainer[1], trainer[2])
     link_newest(state.links, slot)
@@ -211,24 +268,23 @@ def _learn_play(
         state.counters[DIRTY] += 1
     meta[PLAYS] += 1
     _hear(state, slot, int(plays.track_hash[i]))
-    add(pairs, (track << 32) | track, 0, 1)
-    if not plays.early[i]:
-        bucket = int(plays.started_ms[i]) // 60000
-        add(trends, (rules.world << 32) | track, bucket, 1)
-        if plays.market[i] != 0 and plays.market[i] != rules.world:
-            add(trends, (int(plays.market[i]) << 32) | track, bucket, 1)
+    if not held:
+        _count(plays, i, tables, rules.world)
     if late:
         return LATE
     meta[NEWEST_MS] = max(meta[NEWEST_MS], plays.started_ms[i])
     meta[LAST_TRACK] = track
     if plays.market[i] != 0:
         meta[MARKET] = plays.market[i]
+    length = _context(state, plays, i, rules)
     if plays.early[i]:
-        if plays.early[i] == SKIPPED_EARLY:
-            _pair(state, plays, i, pairs, rules, -1)
+        if plays.early[i] == SKIPPED_EARLY and not held:
+            _pair(state, plays, i, pairs, length, -1)
         return SKIPPED
-    _apply(state, plays, i, pairs, rules)
-    return APPLIED
+    if not held:
+        _tell(state, plays, i, pairs, length)
+    _join(state, plays, i, length)
+    return HELD if held else APPLIED
 
 
 @njit(cache=True, nogil=True)

@@ -107,7 +107,7 @@ def test_the_view_fits_the_terminal(width: int) -> None:
     listener = ListenerView("u", (play_of(long),), (Entry(long, "together", 1),) * 10, (), 1)
     lines = shown(draw(snapshot_of(listener)), width).splitlines()
     assert max(len(line) for line in lines) <= width
-    assert len(lines) == 25
+    assert len(lines) == 26
 
 
 def test_ids_with_markup_are_shown_as_they_are() -> None:

@@ -4,31 +4,38 @@ from __future__ import annotations
 
 import json
 import struct
-from itertools import chain
+from collections import Counter
+from itertools import chain, islice
 from random import Random
 from typing import Any, get_args
+from zlib import crc32
 
 import pytest
+from msgspec.structs import replace
 
 from models.recommend import ListenerState, NeighbourState, Vocabulary
 from schemas.codec import EventDecoder, encode_event
 from schemas.events import Feedback, FeedbackKind, PlayEvent
 from schemas.registry import FEEDBACK, PLAYS, TopicSpec
 from segue.testing import fresh_settings
+from segue.testing.characters import CHEATS
 from segue.testing.load import PlayStream
 from segue.testing.memory_log import MemoryRecord
 from segue.testing.servings import HIDDEN_MS, fading_faults, list_faults, similar_faults
 from segue.testing.stage_a import said
 from segue.testing.truth import ARTIST_MARK, Truth
-from segue.testing.wire import RowFacts, folded, read_listener, read_row
+from segue.testing.verify import OF_PARTITION
+from segue.testing.wire import ListenerFacts, RowFacts, folded, read_listener, read_row
 
 SETTINGS = fresh_settings(partitions=1)
 T0 = 1_700_000_000_000
 SKIP: dict[str, Any] = {"end_reason": "skipped", "played_ms": 0}
 
 
-def record(offset: int, value: bytes, topic: TopicSpec = PLAYS) -> MemoryRecord:
-    return MemoryRecord(topic.topic(SETTINGS.topic_prefix), 0, offset, T0 + 1000, b"key", value)
+def record(
+    offset: int, value: bytes, topic: TopicSpec = PLAYS, at_ms: int = T0 + 1000
+) -> MemoryRecord:
+    return MemoryRecord(topic.topic(SETTINGS.topic_prefix), 0, offset, at_ms, b"key", value)
 
 
 def played(track: str, number: int, artist: str | None = None, **fields: Any) -> bytes:
@@ -45,9 +52,9 @@ def played(track: str, number: int, artist: str | None = None, **fields: Any) ->
     return json.dumps(event | fields).encode()
 
 
-def truth_of(*values: bytes) -> Truth:
+def truth_of(*values: bytes, at_ms: int = T0 + 1000) -> Truth:
     truth = Truth(SETTINGS)
-    truth.add([record(offset, value) for offset, value in enumerate(values)])
+    truth.add([record(offset, value, at_ms=at_ms) for offset, value in enumerate(values)])
     assert truth.bad == set()
     return truth
 
@@ -99,13 +106,38 @@ def test_records_of_the_product_are_read_as_the_truth_has_them() -> None:
         listeners.learn(events)
         for frame in listeners.drain_pairs(lambda _: 0).values():
             rows.learn(frame)
-    found = {key.decode(): read_listener(value or b"") for key, value in listeners.changes()}
-    assert found == truth.listeners
+    assert listeners_of(listeners) == truth.listeners
     held = {key.decode(): read_row(value or b"") for key, value in rows.changes()}
     assert held == truth.rows
     assert all(row.fading.keys() == row.weights.keys() for row in held.values())
     faults = [fading_faults(name, row, truth.rows[name]) for name, row in held.items()]
     assert [*chain.from_iterable(faults)] == []
+
+
+def listeners_of(state: ListenerState) -> dict[str, ListenerFacts]:
+    return {
+        key.decode(): read_listener(value or b"")
+        for key, value in state.changes()
+        if key not in OF_PARTITION
+    }
+
+
+@pytest.mark.parametrize("kind", CHEATS)
+def test_what_is_held_back_is_what_the_truth_says(kind: str) -> None:
+    plays = [
+        replace(play, market="SE", track_id=f"track-{crc32(play.track_id.encode()) % 60}")
+        for play in islice(CHEATS[kind](4), 2_100)
+    ]
+    truth = truth_of(*map(encode_event, plays), at_ms=plays[-1].started_at_ms)
+    listeners = ListenerState(Vocabulary())
+    assert Counter(listeners.learn(plays).tally()) == truth.outcomes
+    assert truth.outcomes["held"] > 0
+    assert listeners_of(listeners) == truth.listeners
+    counts = Counter[tuple[str, str]]()
+    for frame in listeners.drain_trend_counts():
+        for track, count in zip(frame.track.tolist(), frame.count.tolist(), strict=True):
+            counts[frame.market, frame.names[track]] += count
+    assert counts == truth.trends
 
 
 def test_fading_beyond_its_bounds_is_a_fault() -> None:
