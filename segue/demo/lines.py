@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from segue.demo.follow import Entry, ListenerView
-from segue.demo.view import Snapshot, entry_mark, milliseconds, percent
+from segue.demo.view import Snapshot, milliseconds, percent, place_mark
 
 __all__ = ["change_line", "status_line"]
 
@@ -27,7 +27,7 @@ def status_line(snapshot: Snapshot) -> str:
         parts.append(f"held back: {snapshot.fraud.words()}")
     trend = snapshot.trend
     if trend.awaited is not None and trend.in_s is None and trend.place is not None:
-        moves = trend.tracks[trend.place - 1].movement
+        moves = trend.tracks[trend.place - 1].mark.plain
         parts.append(
             f"{snapshot.title(trend.awaited)} trends, place {trend.place} {moves}".rstrip()
         )
@@ -43,6 +43,6 @@ def change_line(snapshot: Snapshot, listener: ListenerView) -> str:
 
 def _entries(snapshot: Snapshot, entries: Sequence[Entry]) -> str:
     return ", ".join(
-        f"{snapshot.title(entry.track_id)} {entry_mark(entry).plain}".rstrip()
+        f"{snapshot.title(entry.track_id)} {place_mark(entry.moved).plain}".rstrip()
         for entry in entries[:_TRACKS]
     )

@@ -7,19 +7,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from schemas.outputs import WORLD, TrendingTracks
-from segue.client.movement import movement
+from schemas.outputs import WORLD
 from segue.clock import Clock
 from segue.demo.follow import Follower, Lists
 from segue.demo.scrape import Latency, MetricsReader, Sample
-from segue.demo.view import FraudView, Quality, Snapshot, Trending, TrendView
+from segue.demo.trending import TrendWatch
+from segue.demo.view import FraudView, Quality, Snapshot, TrendView
 
-__all__ = ["Observer", "Plan", "fraud_between", "quality_between", "trending_tracks"]
+__all__ = ["Observer", "Plan", "fraud_between", "quality_between"]
 
 SCRAPE_INTERVAL_S: Final = 1.0
 WINDOW_SAMPLES: Final = 6
 """Rates and quantiles on the screen are those of the last 5 s."""
-TRENDS_SHOWN: Final = 20
 SINCE: Final = "append"
 """From when latency counts: the time the producer put the play into a record for Kafka."""
 
@@ -48,6 +47,7 @@ class Observer:
         self._plan = plan
         self._clock = clock
         self._start_s = clock.monotonic_s()
+        self._trends = TrendWatch()
         self._samples: deque[Sample] = deque(maxlen=WINDOW_SAMPLES)
         self.first = Sample(self._start_s)
         self.last = self.first
@@ -103,21 +103,10 @@ class Observer:
         found = await self._lists.trends(WORLD, window="hour")
         left_s = self._plan.trend_at_s - elapsed_s
         return TrendView(
-            () if found is None else trending_tracks(found, TRENDS_SHOWN),
+            self._trends.look(elapsed_s, found),
             self._plan.awaited,
             left_s if left_s > 0 else None,
         )
-
-
-def trending_tracks(found: TrendingTracks, count: int) -> tuple[Trending, ...]:
-    """The first `count` tracks, with their movements; those of older workers have none."""
-    directions = found.directions or [""] * len(found.track_ids)
-    return tuple(
-        Trending(track, score, direction, movement(found, i))
-        for i, (track, score, direction) in enumerate(
-            zip(found.track_ids[:count], found.scores, directions, strict=False)
-        )
-    )
 
 
 def quality_between(earlier: Sample, later: Sample) -> Quality:

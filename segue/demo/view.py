@@ -23,9 +23,9 @@ __all__ = [
     "TrendView",
     "Trending",
     "draw",
-    "entry_mark",
     "milliseconds",
     "percent",
+    "place_mark",
 ]
 
 PLAYS_SHOWN = 3
@@ -43,12 +43,22 @@ class Quality:
 
 
 class Trending(NamedTuple):
-    """A track that trends: decayed plays, its direction, and `segue.client.movement` of it."""
+    """A track that trends: decayed plays, its direction, and `segue.client.movement` of it.
+
+    `moved` is places up (positive) or down on the screen; None if it was not there before.
+    """
 
     track_id: str
     score: float
     direction: str = ""
     movement: str = ""
+    moved: int | None = 0
+
+    @property
+    def mark(self) -> Text:
+        """How it moves: as published if it does, else by its place on the screen."""
+        style = _MOVING_STYLES.get(self.direction)
+        return place_mark(self.moved) if style is None else Text(self.movement, style=style)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,14 +135,14 @@ def percent(share: float | None) -> str:
     return "–" if share is None else f"{100 * share:.1f} %"
 
 
-def entry_mark(entry: Entry) -> Text:
+def place_mark(moved: int | None) -> Text:
     """What happened to a track in a list: `new`, places up or down, or nothing."""
-    if entry.moved is None:
+    if moved is None:
         return Text("new", style="bold green")
-    if entry.moved == 0:
+    if moved == 0:
         return Text()
-    arrow, style = ("▲", "green") if entry.moved > 0 else ("▼", "red")
-    return Text(f"{arrow}{abs(entry.moved)}", style=style)
+    arrow, style = ("▲", "green") if moved > 0 else ("▼", "red")
+    return Text(f"{arrow}{abs(moved)}", style=style)
 
 
 def _progress(snapshot: Snapshot) -> RenderableType:
@@ -186,7 +196,7 @@ def _trending_cells(snapshot: Snapshot, place: int) -> tuple[Text, Text, Text]:
     return (
         Text(snapshot.title(track.track_id), style=style),
         Text(f"{track.score:.0f}"),
-        Text(track.movement, style=_MOVING_STYLES.get(track.direction, "dim")),
+        track.mark,
     )
 
 
@@ -194,8 +204,8 @@ def _awaited(trend: TrendView, title: str) -> str:
     if trend.in_s is not None:
         return f"in {trend.in_s:.0f} s: {title}"
     if trend.place is None:
-        return f"{title}: not yet there"
-    return f"{title}: place {trend.place} {trend.tracks[trend.place - 1].movement}"
+        return f"not yet there: {title}"
+    return f"place {trend.place} {trend.tracks[trend.place - 1].mark.plain}".rstrip() + f": {title}"
 
 
 def _listener_panel(snapshot: Snapshot) -> Panel:
@@ -224,4 +234,4 @@ def _cells(snapshot: Snapshot, entries: Sequence[Entry], place: int) -> tuple[Te
     if place >= len(entries):
         return Text(str(place + 1)), Text(), Text()
     entry = entries[place]
-    return Text(str(place + 1)), entry_mark(entry), Text(snapshot.title(entry.track_id))
+    return Text(str(place + 1)), place_mark(entry.moved), Text(snapshot.title(entry.track_id))

@@ -13,12 +13,12 @@ from schemas.outputs import SOURCES, RecommendationList, SimilarTracks, Trending
 from segue.client import reason
 from segue.demo.follow import Entry, ListenerView, moves
 from segue.demo.lines import change_line, status_line
-from segue.demo.observer import trending_tracks
 from segue.demo.scrape import Latency
 from segue.demo.setup import waiting_text
 from segue.demo.show import Outcome
 from segue.demo.summary import look_further, summary_table
 from segue.demo.tables import recommendation_table, similar_table, trend_table
+from segue.demo.trending import TrendWatch
 from segue.demo.view import Quality, Snapshot, Trending, TrendView, draw
 from segue.local.state import Endpoints, ServiceState, WorkerEndpoint
 
@@ -132,7 +132,7 @@ def test_the_awaited_track_is_announced_then_ranked() -> None:
     before = shown(draw(snapshot_of(trend=TrendView(tracks[:1], "track:late-bloom-009", 8.0))))
     after = shown(draw(snapshot_of(trend=TrendView(tracks, "track:late-bloom-009"))))
     assert "in 8 s: track:late-bloom-009" in before
-    assert "track:late-bloom-009: place 2 ★ ×3.0" in after
+    assert "place 2 ★ ×3.0: track:late-bloom-009" in after
 
 
 def test_plain_lines_say_the_same() -> None:
@@ -244,7 +244,25 @@ def test_similar_tracks_and_trends_become_tables() -> None:
 def test_trends_of_an_older_worker_are_shown_without_movement() -> None:
     trends = TrendingTracks(VERSION, "SE", "day", 1_795_383_600_000, ["track:c"], [3.0])
     assert "track:c" in shown(trend_table(trends))
-    assert trending_tracks(trends, 5) == (Trending("track:c", 3.0),)
+    assert TrendWatch().look(0.0, trends) == (Trending("track:c", 3.0),)
+
+
+def test_trends_show_places_gained_in_ten_seconds_unless_a_movement_is_published() -> None:
+    def found(*tracks: str) -> TrendingTracks:
+        moves = ["new" if track == "d" else "steady" for track in tracks]
+        count = len(tracks)
+        return TrendingTracks(
+            VERSION, "SE", "hour", 0, [*tracks], [9.0] * count, [1.0] * count, moves
+        )
+
+    watch = TrendWatch()
+    assert watch.look(0.0, None) == ()
+    assert [track.moved for track in watch.look(1.0, found("a", "b", "c"))] == [0, 0, 0]
+    assert [track.moved for track in watch.look(9.0, found("c", "a", "b"))] == [2, -1, -1]
+    later = watch.look(18.0, found("c", "d", "a", "e"))  # compared with what was seen at 1 s
+    assert [track.moved for track in later] == [2, None, -2, None]
+    assert [track.mark.plain for track in later] == ["▲2", "★ ×2.0", "▼2", "new"]
+    assert [track.moved for track in watch.look(19.5, found("c", "a"))] == [0, 0]  # with 9 s
 
 
 def outcome_of(listener: ListenerView | None) -> Outcome:
