@@ -4,8 +4,8 @@
 
 A seeded log of PLAYS_EACH plays a listener goes through stages A and B (stage C keeps 20,000 tracks
 a market whatever there is). Listeners keep to a region of the catalogue for a session; one play in
-PLAYS_EACH goes through all tracks in turn, so that each has a row. One listener in BLOCKING blocks
-a track. Then every column is filled, as by listeners with the longest memory and full rows.
+PLAYS_EACH goes through all tracks in turn, so that each has a row. One listener in SAYING blocks
+SAID tracks. Then every column is filled, as by listeners with the longest memory and full rows.
 
 Prints a line of JSON. `held` are bytes of arrays that are resident (mincore(2)), so pages that
 nobody wrote do not count; `names` are what else the process grew by: names and their indexes.
@@ -31,7 +31,7 @@ from schemas.events import Feedback, PlayEvent
 __all__ = ["PLAYS_EACH", "resident_of"]
 
 PLAYS_EACH = 4
-BLOCKING = 20
+SAYING, SAID = 4, 3
 BATCH = 5_000
 REGION_TRACKS = 50
 PAGE = os.sysconf("SC_PAGE_SIZE")
@@ -50,7 +50,8 @@ def main(count: int) -> None:
         plays = _plays(at, min(at + BATCH, PLAYS_EACH * count), count)
         _learn(listeners, tracks, plays)
     for at in range(0, count, BATCH):
-        events = [_feedback(i) for i in range(at, min(at + BATCH, count), BLOCKING)]
+        saying = range(at, min(at + BATCH, count), SAYING)
+        events = [_feedback(i, said) for i in saying for said in range(SAID)]
         listeners.apply_feedback(events)
     assert (len(listeners), len(tracks)) == (count, count), "each has plays"
     grown = _resident() - before
@@ -102,13 +103,12 @@ def _plays(start: int, end: int, count: int) -> list[PlayEvent]:
     return plays
 
 
-def _feedback(listener: int) -> Feedback:
-    user, track = f"listener-{listener:08d}", f"track-{listener:08d}"
+def _feedback(listener: int, number: int) -> Feedback:
     return Feedback(
-        event_id=f"said-{listener}",
-        user_id=user,
+        event_id=f"said-{listener}-{number}",
+        user_id=f"listener-{listener:08d}",
         kind="block_track",
-        track_id=track,
+        track_id=f"track-{listener // SAYING + number:08d}",
         at_ms=FIRST_MS,
     )
 

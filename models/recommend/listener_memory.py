@@ -35,7 +35,7 @@ from models.recommend.kernels.listener import (
     ListenerArrays,
 )
 from models.recommend.listener_records import ListenerRecord, join_events
-from models.recommend.said import Statement, new_said, statements
+from models.recommend.said import Statement, new_said, put, statements
 from models.recommend.vocabulary import Vocabulary
 
 __all__ = [
@@ -58,8 +58,8 @@ HEARD_TRACKS: Final = 256
 class ListenerLimits:
     """Bounds and times of stage A; the settings of the same names feed them.
 
-    About 1.3 KB of memory per listener that was ever held, names apart, 4 KB more once they say
-    something.
+    About 1.3 KB of memory per listener that was ever held, names apart, and 40 bytes for each
+    statement of theirs that there is room for.
     """
 
     listeners_max: int = 200_000
@@ -156,14 +156,10 @@ def load(arrays: ListenerArrays, slot: int, record: ListenerRecord, vocabulary: 
     arrays.artists[slot, :known] = ids[2 + recent : 2 + recent + known]
     row, names_at = int(arrays.meta[slot, SAID]), 2 + recent + known
     if row:  # it has one if the record says so; what stood there is another record's
-        likes = ids[names_at + count :].reshape(-1, LIKED_WITH)
-        arrays.said[row - 1] = 0
-        arrays.said[row - 1, :count, STATEMENT] = (
-            record.kinds.astype(np.int64) << 32 | ids[names_at : names_at + count]
-        )
-        arrays.said[row - 1, :count, AT_MS] = record.said_ms
-        arrays.liked[row - 1] = 0
-        arrays.liked[row - 1, : len(likes)] = likes
+        said = np.empty((count, 2), np.int64)
+        said[:, STATEMENT] = record.kinds.astype(np.int64) << 32 | ids[names_at : names_at + count]
+        said[:, AT_MS] = record.said_ms
+        put(arrays, slot, said, ids[names_at + count :].reshape(-1, LIKED_WITH))
     # One row in one assignment, in the order of the columns' numbers.
     arrays.meta[slot] = (
         plays,

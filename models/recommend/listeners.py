@@ -25,6 +25,7 @@ from models.recommend.kernels.listener import (
     HEARD_COUNT,
     LAST_TRACK,
     MARKET,
+    SAID_COUNT,
     SAMPLED,
     STATEMENT,
     TOUCHED,
@@ -51,7 +52,7 @@ from models.recommend.plays import Learned, play_columns
 from models.recommend.rankers import RANKER_KEY, decode_ranker, encode_ranker, new_ranker
 from models.recommend.said import SaidRows, held
 from models.recommend.scenes import no_scene
-from models.recommend.statements import Statements, makes_known
+from models.recommend.statements import Statements, statements_of
 from models.recommend.vocabulary import NO_NAME, Vocabulary, hash16
 from schemas.events import Feedback, PlayEvent
 from schemas.frames import PairsFrame, TrendCountsFrame
@@ -192,9 +193,10 @@ class ListenerState:
         touched = []
         for i, event in enumerate(events):
             slot = self._slots.get(event.user_id)
-            if makes_known(event):
+            if new := statements_of(event):
                 slot = self._admit(event.user_id) if slot is None else slot
-                self.arrays = self._said.give(self.arrays, slot)
+                count = int(self.arrays.meta[slot, SAID_COUNT])
+                self.arrays = self._said.give(self.arrays, slot, count + new)
             if slot is not None and self._statements.apply(self.arrays, slot, event):
                 outcomes[i] = _APPLIED
                 self._touch(slot)
@@ -267,7 +269,7 @@ class ListenerState:
         slot = self._slots.get(user_id)
         slot = self._admit(user_id) if slot is None else slot
         if len(record.kinds):
-            self.arrays = self._said.give(self.arrays, slot)
+            self.arrays = self._said.give(self.arrays, slot, len(record.kinds))
         load(self.arrays, slot, record, self.vocabulary)
         link_newest(self.arrays.links, slot)
 

@@ -1,7 +1,9 @@
 """What a listener said and what of it holds: rows of `ListenerArrays.said`, oldest first.
 
-Few listeners say anything, so rows are given to those who do, and their arrays grow by doubling.
-A like has a row of `liked` beside it: the artist and the likes that it was added to.
+Few listeners say anything, and most of those little. So room for some rows in a line is given to
+those who do, more when they need more: 40 bytes a statement, at most four times as many as they
+made. The arrays grow by doubling. Beside each statement stands what a like was added to: the
+artist, and the likes before it.
 """
 
 from __future__ import annotations
@@ -22,11 +24,11 @@ from models.recommend.kernels.listener import (
     ListenerArrays,
 )
 
-__all__ = ["SaidRows", "Statement", "add", "drop", "find", "oldest", "statements"]
+__all__ = ["SaidRows", "Statement", "add", "drop", "find", "oldest", "put", "statements"]
 
 STATEMENTS_MAX: Final = sum(KEPT)
 _ID: Final = 0xFFFFFFFF
-_START_ROWS: Final = 16
+_ROOMS: Final = (4, 16, 64, 256, STATEMENTS_MAX)
 
 Number = TypeVar("Number", np.int32, np.int64)
 
@@ -41,52 +43,80 @@ class Statement(NamedTuple):
 
 
 class SaidRows:
-    """Gives rows of `said` to slots, and takes them back."""
+    """Gives room in `said` and `liked` to slots, more as they need it, and takes it back.
+
+    Room left behind goes to the next slot that needs as much, so memory is at most what the most
+    talkative of all times needed, by size.
+    """
 
     def __init__(self) -> None:
         self._used = 0
-        self._free: list[int] = []
+        self._room: dict[int, int] = {}
+        self._free: dict[int, list[int]] = {room: [] for room in _ROOMS}
 
-    def give(self, arrays: ListenerArrays, slot: int) -> ListenerArrays:
-        """The arrays, in which the slot has a row."""
-        if arrays.meta[slot, SAID]:
+    def give(self, arrays: ListenerArrays, slot: int, count: int) -> ListenerArrays:
+        """The arrays, in which the slot has room for `count` statements, or for all there can be.
+
+        What stood there stays.
+        """
+        had = self._room.get(slot, 0)
+        room = next((room for room in _ROOMS if room >= count), STATEMENTS_MAX)
+        if room <= had:
             return arrays
-        if self._free:
-            row = self._free.pop()
+        if self._free[room]:
+            start = self._free[room].pop()
         else:
-            row, self._used = self._used, self._used + 1
-        if row == len(arrays.said):
+            start, self._used = self._used, self._used + room
+        while self._used > len(arrays.said):
             arrays = arrays._replace(said=_doubled(arrays.said), liked=_doubled(arrays.liked))
-        arrays.meta[slot, SAID] = row + 1
+        if had:
+            before = int(arrays.meta[slot, SAID]) - 1
+            for column in (arrays.said, arrays.liked):
+                column[start : start + had] = column[before : before + had]
+                column[before : before + had] = 0
+            self._free[had].append(before)
+        self._room[slot] = room
+        arrays.meta[slot, SAID] = start + 1
         return arrays
 
     def take_back(self, arrays: ListenerArrays, slot: int) -> None:
-        """Empty the slot's row, if it has one."""
-        row = int(arrays.meta[slot, SAID]) - 1
-        if row >= 0:
-            arrays.said[row] = 0
-            arrays.liked[row] = 0
+        """Empty the slot's room, if it has any."""
+        room = self._room.pop(slot, 0)
+        if room:
+            start = int(arrays.meta[slot, SAID]) - 1
+            arrays.said[start : start + room] = 0
+            arrays.liked[start : start + room] = 0
             arrays.meta[slot, [SAID, SAID_COUNT]] = 0
-            self._free.append(row)
+            self._free[room].append(start)
 
     def used_ids(self, arrays: ListenerArrays) -> list[NDArray[np.int32]]:
         """Every id in use, for the vocabulary's sweep."""
-        said = arrays.said[: self._used, :, STATEMENT] & _ID
+        said = arrays.said[: self._used, STATEMENT] & _ID
         return [said.astype(np.int32), arrays.liked[: self._used]]
 
 
 def new_said() -> tuple[NDArray[np.int64], NDArray[np.int32]]:
-    """Rows that nobody has yet: of `said` and of `liked`."""
-    said = np.zeros((_START_ROWS, STATEMENTS_MAX, 2), np.int64)
-    return said, np.zeros((_START_ROWS, KEPT[LIKED], LIKED_WITH), np.int32)
+    """Room that nobody has yet: of `said` and of `liked`."""
+    return np.zeros((STATEMENTS_MAX, 2), np.int64), np.zeros((STATEMENTS_MAX, LIKED_WITH), np.int32)
 
 
 def held(arrays: ListenerArrays, slot: int) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
-    """What holds of what a listener said, and what their likes were added to; in place."""
-    row, count = int(arrays.meta[slot, SAID]) - 1, int(arrays.meta[slot, SAID_COUNT])
-    said = arrays.said[row, :count]
-    likes = int((said[:, STATEMENT] >> 32 == LIKED).sum())
-    return said, arrays.liked[row, :likes]
+    """What holds of what a listener said, in place, and what their likes were added to."""
+    said, liked = _rows(arrays, slot)
+    return said, liked[said[:, STATEMENT] >> 32 == LIKED]
+
+
+def put(
+    arrays: ListenerArrays, slot: int, said: NDArray[np.int64], liked: NDArray[np.int32]
+) -> None:
+    """Let what `held` gave be what holds; the slot has room."""
+    start, count = int(arrays.meta[slot, SAID]) - 1, len(said)
+    before = max(count, int(arrays.meta[slot, SAID_COUNT]))
+    arrays.said[start : start + before] = 0
+    arrays.liked[start : start + before] = 0
+    arrays.said[start : start + count] = said
+    arrays.liked[start : start + count][said[:, STATEMENT] >> 32 == LIKED] = liked
+    arrays.meta[slot, SAID_COUNT] = count
 
 
 def find(arrays: ListenerArrays, slot: int, kinds: tuple[int, ...], subject: int) -> int | None:
@@ -113,27 +143,21 @@ def add(
     added_to: NDArray[np.int32] | None = None,
 ) -> None:
     """Note a statement (kind, subject, time); there is room. `added_to` comes with a like."""
-    _, liked = held(arrays, slot)
-    row, count = int(arrays.meta[slot, SAID]) - 1, int(arrays.meta[slot, SAID_COUNT])
+    at = int(arrays.meta[slot, SAID] - 1 + arrays.meta[slot, SAID_COUNT])
     kind, subject, at_ms = statement
-    arrays.said[row, count] = kind << 32 | subject, at_ms
-    arrays.meta[slot, SAID_COUNT] = count + 1
-    if added_to is not None:
-        arrays.liked[row, len(liked)] = added_to
+    arrays.said[at] = kind << 32 | subject, at_ms
+    arrays.liked[at] = 0 if added_to is None else added_to
+    arrays.meta[slot, SAID_COUNT] += 1
 
 
 def drop(arrays: ListenerArrays, slot: int, at: int) -> tuple[int, int, NDArray[np.int32] | None]:
     """Forget a statement: its kind, its subject, and what it was added to if it is a like."""
-    said, liked = held(arrays, slot)
+    said, liked = _rows(arrays, slot)
     kind, subject = divmod(int(said[at, STATEMENT]), 1 << 32)
-    added = None
-    if kind == LIKED:
-        place = int((said[:at, STATEMENT] >> 32 == LIKED).sum())
-        added = liked[place].copy()
-        liked[place:-1] = liked[place + 1 :].copy()
-        liked[-1] = 0
-    said[at:-1] = said[at + 1 :].copy()
-    said[-1] = 0
+    added = liked[at].copy() if kind == LIKED else None
+    for column in (said, liked):
+        column[at:-1] = column[at + 1 :].copy()
+        column[-1] = 0
     arrays.meta[slot, SAID_COUNT] -= 1
     return kind, subject, added
 
@@ -157,3 +181,9 @@ def _doubled(array: NDArray[Number]) -> NDArray[Number]:
     grown = np.zeros((2 * len(array), *array.shape[1:]), array.dtype)
     grown[: len(array)] = array
     return grown
+
+
+def _rows(arrays: ListenerArrays, slot: int) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+    """Both columns of a slot's statements, in place."""
+    start, count = int(arrays.meta[slot, SAID]) - 1, int(arrays.meta[slot, SAID_COUNT])
+    return arrays.said[start : start + count], arrays.liked[start : start + count]

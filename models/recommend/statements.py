@@ -39,7 +39,7 @@ from schemas.artists import artist_name
 from schemas.events import Feedback
 from schemas.frames import ARTIST_MARK
 
-__all__ = ["Statements", "artist_row", "makes_known", "taste_of"]
+__all__ = ["Statements", "artist_row", "statements_of", "taste_of"]
 
 _OF_TRACK: Final = (LIKED, BLOCKED, HIDDEN)
 _SAYS: Final = {
@@ -70,9 +70,11 @@ def taste_of(event: Feedback) -> list[tuple[int, str]]:
     return [(kind, name) for kind, name in dict.fromkeys(named) if name]
 
 
-def makes_known(event: Feedback) -> bool:
-    """Whether a listener nobody knows is known after this."""
-    return event.kind in _SAYS or (event.kind == "taste" and bool(taste_of(event)))
+def statements_of(event: Feedback) -> int:
+    """How many statements it makes, at most; a listener nobody knows is known after one."""
+    if event.kind == "taste":
+        return len(taste_of(event))
+    return int(event.kind in _SAYS)
 
 
 class Statements:

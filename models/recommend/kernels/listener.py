@@ -30,7 +30,7 @@ RECENT_COUNT: Final = 7
 HEARD_COUNT: Final = 8
 EVENT_COUNT: Final = 9
 EVENT_NEXT: Final = 10  # where the ring of event ids goes on
-SAID: Final = 11  # row + 1 in `said`; 0 for those who never said anything
+SAID: Final = 11  # 1 + where theirs begin in `said`; 0 for those who never said anything
 SAID_COUNT: Final = 12
 META_COLUMNS: Final = 13
 
@@ -78,7 +78,7 @@ class ListenerArrays(NamedTuple):
     events_high: NDArray[np.uint8]  # their upper 8
     conduct: NDArray[np.int32]  # see kernels.conduct
     said: NDArray[np.int64]  # what holds of what was said, oldest first; zeros behind
-    liked: NDArray[np.int32]  # by row of `said` and like, oldest first: what it was added to
+    liked: NDArray[np.int32]  # beside `said`: what a like was added to, else zeros
     served: NDArray[np.int32]  # the last `next` list, then the popular tracks of that moment
     links: NDArray[np.int32]
     dirty: NDArray[np.uint8]

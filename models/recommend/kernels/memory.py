@@ -59,7 +59,7 @@ def new_memory() -> Memory:
 def _bar_what_was_said(memory: Memory, state: ListenerArrays, slot: int, now_ms: int) -> None:
     """Bar blocked and hidden tracks, and blocked artists."""
     barred, artists = memory.barred, memory.artists
-    said = state.said[state.meta[slot, SAID] - 1]
+    said = state.said[state.meta[slot, SAID] - 1 :]
     tracks = names = 0
     for i in range(state.meta[slot, SAID_COUNT]):
         kind = said[i, STATEMENT] >> 32
