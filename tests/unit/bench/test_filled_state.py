@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from mmap import MAP_ANONYMOUS, MAP_PRIVATE, mmap
 
 import numpy as np
 
@@ -13,7 +14,8 @@ MIB = 1 << 20
 
 
 def test_memory_that_was_never_written_is_not_resident() -> None:
-    array = np.zeros(64 * MIB, np.uint8)
+    fresh = mmap(-1, 64 * MIB, flags=MAP_PRIVATE | MAP_ANONYMOUS)  # NumPy may give used memory
+    array = np.frombuffer(fresh, np.uint8)
     assert resident_of(array) < MIB
     array[: 16 * MIB] = 1
     assert 16 * MIB <= resident_of(array) < 20 * MIB
