@@ -107,14 +107,14 @@ class Sign(NamedTuple):
 
 def signs(conduct: Conduct) -> list[Sign]:
     """The signs in the order of `SUSPICIONS`; trust comes back below half of a mark."""
-    hours = ("hours", 1 / HOUR_MS)
+    hours = ("hours", HOUR_MS)
     rows = (
         ("more listening than time passed", conduct.ahead_ms, AHEAD_MARK_MS, hours),
         ("no rest", conduct.awake_ms, AWAKE_MARK_MS, hours),
-        ("plays cut short", conduct.cut_count, CUT_MARK, ("plays", 1.0)),
+        ("plays cut short", conduct.cut_count, CUT_MARK, ("plays", 1)),
         ("the same few tracks for days", conduct.looped_ms, LOOPED_MARK_MS, hours),
     )
     return [
-        Sign(reason, words, amount * scale, mark * scale, unit)
-        for reason, (words, amount, mark, (unit, scale)) in zip(SUSPICIONS, rows, strict=True)
+        Sign(reason, words, amount / size, mark / size, unit)
+        for reason, (words, amount, mark, (unit, size)) in zip(SUSPICIONS, rows, strict=True)
     ]

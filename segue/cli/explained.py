@@ -87,7 +87,7 @@ def _facts(found: Explanation, known: Known, now_ms: int) -> Table:
         ("last 50 plays", f"{len(set(known.recent))} tracks, {len(known.recent)} plays"),
         ("heard lately", f"{known.heard} tracks"),
         ("said", _named([f"{said.kind} {said.subject}" for said in known.said[::-1]])),
-        ("state", f"partition {found.partition}, {_age(now_ms - known.written_at_ms)} old"),
+        ("state", f"partition {found.partition}, written {_age(now_ms - known.written_at_ms)} ago"),
         ("plays count for others", _verdict(known)),
     ):
         grid.add_row(name, Text(value))  # ids hold any characters, brackets too

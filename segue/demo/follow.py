@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -60,10 +60,14 @@ class ListenerView:
 
 
 class Follower:
-    """Notices plays as they are sent, chooses a listener, and reads their lists when asked."""
+    """Notices plays as they are sent, chooses a listener, and reads their lists when asked.
 
-    def __init__(self, lists: Lists, clock: Clock) -> None:
+    Those in `never` are not chosen.
+    """
+
+    def __init__(self, lists: Lists, clock: Clock, *, never: Collection[str] = ()) -> None:
         self._lists = lists
+        self._never = never
         self._clock = clock
         self._played_s = 0.0
         self._seen: dict[str, int] = {}
@@ -82,7 +86,7 @@ class Follower:
                 self._seen[play.user_id] = count
             silent = self.user_id is None or now_s - self._played_s > SILENT_MAX_S
             if silent and count >= PLAYS_BEFORE_CHOSEN and play.user_id != self.user_id:
-                self._follow(play.user_id)
+                self._choose(play.user_id)
             if play.user_id == self.user_id:
                 self._plays.appendleft(play)
                 self._played_s = now_s
@@ -105,7 +109,9 @@ class Follower:
             self._changes,
         )
 
-    def _follow(self, user_id: str) -> None:
+    def _choose(self, user_id: str) -> None:
+        if user_id in self._never:
+            return
         self.user_id = user_id
         self._plays.clear()
         self._before.clear()

@@ -60,7 +60,7 @@ class Scene:
         reader = MetricsReader(ports, plays_agent=PLAYS_AGENT)
         async with ListReader(endpoints.redis_url) as lists, producer as started:
             await source.publish(started)
-            follower = Follower(lists, clock)
+            follower = Follower(lists, clock, never=source.cheats)
             sink = WatchedSink(started, follower)
             return await run_show(
                 source.feed(sink, self._rate_per_s, seconds=self._seconds, clock=clock),

@@ -124,6 +124,44 @@ async def test_rankers_learn_from_plays_that_lists_could_have_held(bed: AgentBed
     assert {*changelog} == {b"ann", b"bob", b"zoe", RANKER_KEY}
 
 
+async def test_plays_of_a_suspected_listener_reach_their_lists_and_nobody_elses(
+    bed: AgentBed,
+) -> None:
+    held, suspected = metrics.HELD.labels("cut"), metrics.SUSPECTED.labels("cut")
+    before = held._value.get(), suspected._value.get(), counted("held")
+    cuts = [
+        play(f"c{i}", f"t{i}", START_MS - 2 * HOUR_MS + 32_000 * i, played_ms=31_000)
+        for i in range(45)
+    ]
+    assert await bed.put("plays", raw(*cuts)) == {"applied": 39, "held": 6}
+    assert (held._value.get(), suspected._value.get(), counted("held")) == (
+        before[0] + 6,
+        before[1] + 1,
+        before[2] + 6,
+    )
+    await flow(bed)
+    served = bed.sink.next("ann")
+    assert served is not None
+    assert served.session[0] == "t44"
+    await bed.put("plays", raw(play("e1", "x", user_id="bob")))
+    others = bed.sink.next("bob")
+    assert others is not None
+    assert {*others.track_ids} <= {f"t{i}" for i in range(39)}
+    assert others.track_ids
+
+
+async def test_the_forest_is_shown_one_play_in_64_and_its_scores_are_observed(
+    bed: AgentBed,
+) -> None:
+    before = metrics.ANOMALY._sum.get()
+    plays = [
+        play(f"f{i}", f"t{i % 300}", START_MS - 24 * HOUR_MS + 1000 * i, user_id=f"u{i % 40}")
+        for i in range(20_000)
+    ]
+    await bed.put("plays", raw(*plays))
+    assert metrics.ANOMALY._sum.get() > before
+
+
 async def flow(bed: AgentBed) -> None:
     """Commit the listeners, hand what they send on to the other agents, and publish that."""
     await bed.task("listeners").flush()

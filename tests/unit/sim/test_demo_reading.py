@@ -21,7 +21,7 @@ from schemas.rediskeys import discover_key, next_key, trend_key
 from segue.client import ListReader
 from segue.clock import SystemClock
 from segue.demo.follow import SILENT_MAX_S, Follower, WatchedSink
-from segue.demo.observer import Observer, Plan, quality_between
+from segue.demo.observer import Observer, Plan, fraud_between, quality_between
 from segue.demo.scrape import Latency, MetricsReader, Sample, quantile_s
 from segue.demo.show import Outcome, run_show, wait_for_list
 from segue.telemetry import metrics
@@ -46,6 +46,12 @@ class Worker:
         self.lag = Gauge(metrics.metric_name(metrics.LAG), "d", ("topic",), registry=self.registry)
         self.hits = Counter(
             metrics.metric_name(metrics.HITS), "d", ("arm",), registry=self.registry
+        )
+        self.held = Counter(
+            metrics.metric_name(metrics.HELD), "d", ("reason",), registry=self.registry
+        )
+        self.suspected = Counter(
+            metrics.metric_name(metrics.SUSPECTED), "d", ("reason",), registry=self.registry
         )
         self.trials = Counter(metrics.metric_name(metrics.TRIALS), "d", registry=self.registry)
 
@@ -169,6 +175,22 @@ def test_quality_counts_only_what_was_tested_in_between() -> None:
     assert quality_between(later, later).next is None
 
 
+def test_what_was_held_back_is_counted_from_the_beginning_of_the_demo() -> None:
+    worker = Worker()
+    worker.held.labels("cut").inc(5)
+    with serving(worker) as port:
+        reader = MetricsReader([port], plays_agent="plays")
+        earlier = asyncio.run(reader.read(0.0))
+        worker.held.labels("cut").inc(7)
+        worker.held.labels("repeat").inc(9)
+        worker.suspected.labels("cut").inc(2)
+        later = asyncio.run(reader.read(1.0))
+    fraud = fraud_between(earlier, later, ["bot:000"])
+    assert (fraud.held, fraud.suspected, fraud.cheats) == ({"cut": 7, "repeat": 9}, 2, ("bot:000",))
+    assert fraud.words() == "repeat 9, cut 7"
+    assert fraud_between(later, later, []).words() == "none"
+
+
 # ---------------------------------------------------------------- the followed listener
 
 
@@ -178,6 +200,13 @@ async def test_whoever_plays_three_tracks_first_is_followed(redis_url: str) -> N
         sink = WatchedSink(Taken(), follower)
         await sink.send_many([play_of(user) for user in ("a", "b", "b", "a", "b", "a")])
         assert (follower.user_id, sink.sent, sink.first_user_id) == ("b", 6, "a")
+
+
+async def test_a_bot_is_not_followed_however_much_it_plays(redis_url: str) -> None:
+    async with ListReader(redis_url) as lists:
+        follower = Follower(lists, ManualClock(), never=["bot:000"])
+        follower.note([play_of("bot:000")] * 9 + [play_of("a")] * 3)
+        assert follower.user_id == "a"
 
 
 async def test_a_listener_who_falls_silent_is_left_for_one_who_plays(redis_url: str) -> None:
