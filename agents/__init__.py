@@ -9,11 +9,15 @@ from agents.deps import Deps
 from agents.listeners import ListenersStage
 from agents.lists import ListWriter
 from agents.pairs import NeighboursStage
+from models.recommend.arms import Arms
 from models.recommend.kernels.candidates import Rates
 from models.recommend.recommender import Recommender
 from models.recommend.rowcache import RowCache
 from models.recommend.vocabulary import Vocabulary
 from models.recommend.warm import warm
+from segue.config import Settings
+from segue.config.arms import arm_shares
+from segue.errors import Misconfigured
 from streams.app import SegueApp
 from streams.tasks import TaskGroup
 
@@ -39,9 +43,20 @@ def register_all(app: SegueApp, deps: Deps) -> None:
     )
     neighbours = TaskGroup(NeighboursStage(vocabulary, deps), app=app, settings=settings)
     lists = ListWriter(recommender, rows, neighbours, deps)
-    listeners = TaskGroup(ListenersStage(vocabulary, lists, deps), app=app, settings=settings)
+    stage = ListenersStage(vocabulary, lists, deps, arms=_arms(settings))
+    listeners = TaskGroup(stage, app=app, settings=settings)
     app.groups += [listeners, neighbours]
     plays.register(app, deps, listeners, lists)
     feedback.register(app, deps, listeners, lists)
     pairs.register(app, deps, neighbours)
     trend_counts.register(app, deps, vocabulary)
+
+
+def _arms(settings: Settings) -> Arms:
+    """The arms as configured. Raises Misconfigured if one is unknown."""
+    try:
+        return Arms(arm_shares(settings.arms), salt=settings.arms_salt)
+    except ValueError as error:
+        raise Misconfigured(
+            f"SEGUE_ARMS: {error}", setting="SEGUE_ARMS", remedy="name arms as `segue replay` does"
+        ) from error

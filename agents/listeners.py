@@ -4,7 +4,9 @@ from collections.abc import AsyncIterator, Iterator
 
 from agents.deps import Deps
 from agents.lists import ListWriter
+from agents.scoring import Scoring
 from agents.verifying import Verifier
+from models.recommend.arms import Arms
 from models.recommend.listeners import ListenerLimits, ListenerState
 from models.recommend.vocabulary import Vocabulary
 from schemas.frames import encode_trend_counts, split_pairs
@@ -32,7 +34,9 @@ class ListenersStage:
     name = "listeners"
     needs = ("neighbours", "trends")
 
-    def __init__(self, vocabulary: Vocabulary, lists: ListWriter, deps: Deps) -> None:
+    def __init__(
+        self, vocabulary: Vocabulary, lists: ListWriter, deps: Deps, *, arms: Arms
+    ) -> None:
         prefix = deps.settings.topic_prefix
         self.inputs = (PLAYS.topic(prefix), FEEDBACK.topic(prefix))
         self.changelog = LISTENERS_CHANGELOG.topic(prefix)
@@ -41,6 +45,7 @@ class ListenersStage:
         self._recommendations = RECOMMENDATIONS.topic(prefix)
         self._vocabulary, self._lists, self._deps = vocabulary, lists, deps
         self._verifier = Verifier(deps)
+        self._arms, self._scoring = arms, Scoring(arms, deps.clock)
 
     def new_state(self, partition: int) -> ListenerState:
         """Return an empty state of the configured limits."""
@@ -52,7 +57,7 @@ class ListenersStage:
             session_gap_ms=settings.session_gap_ms,
             hold_suspicious=settings.hold_suspicious,
         )
-        return ListenerState(self._vocabulary, limits)
+        return ListenerState(self._vocabulary, limits, arms=self._arms)
 
     def outputs(self, state: ListenerState) -> list[Output]:
         """Drain pairs (a frame per partition of the left track), trend counts (per market) and
@@ -83,7 +88,8 @@ class ListenersStage:
                 yield Output(self._recommendations, partition, key, raw)
 
     async def publish(self, task: PartitionTask[ListenerState], *, complete: bool) -> None:
-        """See about every second whether Redis still holds the lists."""
+        """Count how lists did; see about every second whether Redis still holds them."""
+        self._scoring.count(task.state.drain_scores())
         if not complete:  # else nothing waits: lists were written before their plays counted
             await self._verifier.verify_if_due(task)
 

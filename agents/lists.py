@@ -92,7 +92,14 @@ class ListWriter:
         lists = await self._recommend(task, slots, at_ms)
         for slot, served in zip(slots, lists, strict=True):
             user = served.user_id
-            encode = partial(encode_list, version, user, at_ms=at_ms, session=served.session)
+            encode = partial(
+                encode_list,
+                version,
+                user,
+                arm=served.arm,
+                at_ms=at_ms,
+                session=served.session,
+            )
             following = encode(kind="next", columns=served.next)
             new = encode(kind="discover", columns=served.discover)
             items += ((next_key(user), following), (discover_key(user), new))

@@ -9,7 +9,6 @@ from agents.deps import Deps
 from agents.lists import ListWriter
 from agents.pausing import pause_if_flooded
 from models.recommend.conduct import HOLD_REASONS, SUSPICIONS, ConductTally
-from models.recommend.listener_memory import Tally
 from models.recommend.listeners import ListenerState
 from schemas.codec import EventDecoder
 from schemas.events import PlayEvent
@@ -26,8 +25,6 @@ __all__ = ["register"]
 LATENCY_SAMPLES = 4  # per batch; at low rates that is every play
 _SINCE_APPEND = metrics.PLAY_TO_LIST.labels("append")
 _SINCE_EVENT = metrics.PLAY_TO_LIST.labels("event")
-_NEXT_HITS = metrics.HITS.labels("next")
-_POPULAR_HITS = metrics.HITS.labels("popular")
 
 _HELD = [metrics.HELD.labels(reason) for reason in HOLD_REASONS]
 _SUSPECTED = [metrics.SUSPECTED.labels(reason) for reason in SUSPICIONS]
@@ -59,9 +56,8 @@ def register(
                 await lists.fetch((unit, taken.events) for unit, taken in read)
                 done = []
                 for unit, taken in read:
-                    before, judged = unit.state.tally, ConductTally.of(unit.state.arrays)
+                    judged = ConductTally.of(unit.state.arrays)
                     learned = unit.state.learn(taken.events, taken.exempt, lists=lists.recommender)
-                    _count_hits(before, unit.state.tally)
                     _count_fraud(judged, ConductTally.of(unit.state.arrays), learned.looks)
                     done.append((unit, taken, learned))
                 await lists.write((unit, learned.touched) for unit, _, learned in done)
@@ -87,13 +83,6 @@ def _observe_latency(batch: Batch, plays: Sequence[PlayEvent]) -> None:
 def _sampled(items: Sequence[T]) -> Sequence[T]:
     """Return at most LATENCY_SAMPLES of the items, evenly spread."""
     return items[:: 1 + (len(items) - 1) // LATENCY_SAMPLES] if items else items
-
-
-def _count_hits(before: Tally, after: Tally) -> None:
-    """Test then learn: the lists served before were tested by these plays."""
-    metrics.TRIALS.inc(after.trials - before.trials)
-    _NEXT_HITS.inc(after.hits - before.hits)
-    _POPULAR_HITS.inc(after.popular_hits - before.popular_hits)
 
 
 def _count_fraud(before: ConductTally, after: ConductTally, looks: Sequence[float]) -> None:

@@ -174,13 +174,25 @@ class Pipeline:
             lambda: [
                 (
                     encode_list(
-                        VERSION, user, kind="next", at_ms=0, session=session, columns=following
+                        VERSION,
+                        user,
+                        kind="next",
+                        arm=arm,
+                        at_ms=0,
+                        session=session,
+                        columns=following,
                     ),
                     encode_list(
-                        VERSION, user, kind="discover", at_ms=0, session=session, columns=discover
+                        VERSION,
+                        user,
+                        kind="discover",
+                        arm=arm,
+                        at_ms=0,
+                        session=session,
+                        columns=discover,
                     ),
                 )
-                for user, session, following, discover in lists
+                for user, arm, session, following, discover in lists
             ],
         )
         assert len(encoded) == count

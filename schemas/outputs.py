@@ -89,6 +89,9 @@ class RecommendationList(Struct, frozen=True, gc=False):
     session: Annotated[
         list[str], Meta(description="The last tracks of the session, newest first.")
     ] = field(default_factory=list)
+    arm: Annotated[str, Meta(description="The experiment arm by whose rules it was made.")] = (
+        "default"
+    )
 
 
 class Recommendations(Struct, frozen=True, gc=False):
@@ -170,7 +173,7 @@ def format_version(epoch_ms: int, offset: int) -> str:
     return f"{epoch_ms:013d}-{offset:016d}"
 
 
-def encode_list(
+def encode_list(  # noqa: PLR0913  # one argument per field
     version: str,
     user_id: str,
     *,
@@ -178,6 +181,7 @@ def encode_list(
     at_ms: int,
     session: Sequence[str],
     columns: tuple[Sequence[str], Scores, Sequence[str], Weights],
+    arm: str = "default",
 ) -> bytes:
     """JSON of a RecommendationList; `columns` are track_ids, scores, sources and because.
 
@@ -195,6 +199,7 @@ def encode_list(
             "sources": sources,
             "because": because,
             "session": session,
+            "arm": arm,
         },
         option=_OPTIONS,
     )

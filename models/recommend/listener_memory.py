@@ -11,11 +11,11 @@ from models.recommend.conduct import Conduct
 from models.recommend.kernels.conduct import CONDUCT_COLUMNS
 from models.recommend.kernels.listener import (
     AT_MS,
+    COHORTS,
     CONTEXT_USED,
     EVENT_COUNT,
     EVENT_NEXT,
     HEARD_COUNT,
-    HITS,
     LAST_MS,
     LAST_TRACK,
     LIKED_WITH,
@@ -24,15 +24,16 @@ from models.recommend.kernels.listener import (
     META_COLUMNS,
     NEWEST_MS,
     PLAYS,
-    POPULAR_HITS,
     RECENT_COUNT,
     SAID,
+    SCORE_SUMS,
+    SCORED_LISTS,
     SERVED_TRACKS,
     SESSION,
     SESSION_LENGTH,
     STATEMENT,
-    TRIALS,
     ListenerArrays,
+    Trials,
 )
 from models.recommend.listener_records import ListenerRecord, join_events
 from models.recommend.said import Statement, new_said, put, statements
@@ -43,10 +44,10 @@ __all__ = [
     "RECENT_PLAYS",
     "ListenerLimits",
     "ListenerSnapshot",
-    "Tally",
     "clear",
     "load",
     "new_arrays",
+    "new_trials",
     "snapshot",
 ]
 
@@ -93,21 +94,6 @@ class ListenerSnapshot:
     conduct: Conduct
 
 
-@dataclass(frozen=True, slots=True)
-class Tally:
-    """Test then learn: how often the next play was in the list served before it."""
-
-    trials: int
-    hits: int
-    popular_hits: int
-
-    @classmethod
-    def of(cls, arrays: ListenerArrays) -> Tally:
-        """Read the counters."""
-        counters = arrays.counters
-        return cls(int(counters[TRIALS]), int(counters[HITS]), int(counters[POPULAR_HITS]))
-
-
 def new_arrays(limits: ListenerLimits) -> ListenerArrays:
     """Empty state. Zeros that nobody wrote take no memory."""
     slots = limits.listeners_max
@@ -127,6 +113,14 @@ def new_arrays(limits: ListenerLimits) -> ListenerArrays:
         dirty=np.zeros(slots, np.uint8),
         stamp=np.zeros(slots, np.int64),
         counters=np.zeros(LISTENER_COUNTERS, np.int64),
+    )
+
+
+def new_trials(limits: ListenerLimits, arms: int) -> Trials:
+    """No trials yet."""
+    return Trials(
+        cell=np.zeros(limits.listeners_max, np.int16),
+        scores=np.zeros((arms * COHORTS, SCORED_LISTS, SCORE_SUMS)),
     )
 
 

@@ -15,6 +15,7 @@ from typing import Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from models.recommend.arms import Arms, Rankers
 from models.recommend.changing import SLICE_RECORDS, Records
 from models.recommend.forest import FOREST_KEY, ConductForest
 from models.recommend.kernels.candidates import Scene
@@ -35,21 +36,22 @@ from models.recommend.kernels.listening import (
     Rules,
     learn_plays,
 )
+from models.recommend.kernels.ranking import Ranker
 from models.recommend.kernels.ring import NEWER, link_newest, linked, take_dirty, unlink
 from models.recommend.listener_memory import (
     HEARD_TRACKS,
     ListenerLimits,
     ListenerSnapshot,
-    Tally,
     clear,
     load,
     new_arrays,
+    new_trials,
     snapshot,
 )
 from models.recommend.listener_records import ListenerColumns, decode_listener
 from models.recommend.outgoing import Outbox
 from models.recommend.plays import Learned, play_columns
-from models.recommend.rankers import RANKER_KEY, decode_ranker, encode_ranker, new_ranker
+from models.recommend.rankers import RANKER_KEY
 from models.recommend.said import SaidRows, held
 from models.recommend.scenes import no_scene
 from models.recommend.statements import Statements, statements_of
@@ -75,18 +77,27 @@ class Lists(Protocol):
 class ListenerState:
     """The listeners of one partition and the rankers of their lists. A `KeyedState`.
 
-    Keys are user ids, `RANKER_KEY` and `FOREST_KEY`.
+    Keys are user ids, `FOREST_KEY`, and those of the rankers of each arm, which begin with
+    `RANKER_KEY`.
 
     All methods are synchronous and bounded by their input. Nothing here raises on an event that the
     codec let through. Slots that methods return are valid until the next call that learns, blocks
     or restores.
     """
 
-    def __init__(self, vocabulary: Vocabulary, limits: ListenerLimits | None = None) -> None:
+    def __init__(
+        self,
+        vocabulary: Vocabulary,
+        limits: ListenerLimits | None = None,
+        *,
+        arms: Arms | None = None,
+    ) -> None:
         self.limits = limits or ListenerLimits()
+        self.arms = arms or Arms()
         self.vocabulary = vocabulary
         self.arrays = new_arrays(self.limits)
-        self.ranker = new_ranker()
+        self.trials = new_trials(self.limits, len(self.arms))
+        self.rankers = Rankers(self.arms)
         self.forest = ConductForest()
         self.evictions = 0
         self._slots: dict[str, int] = {}
@@ -98,7 +109,6 @@ class ListenerState:
         self._statements = Statements(vocabulary, self._outbox.pairs)
         self._batch = 0
         self._saving: ListenerColumns | None = None
-        self._ranker_saved = 0
         self._looks: list[float] = []  # of the batch
         self._world = vocabulary.id(WORLD)
         vocabulary.register(self)
@@ -112,24 +122,19 @@ class ListenerState:
         return self._statements.forgotten
 
     @property
-    def tally(self) -> Tally:
-        """How the lists served did against the plays that followed, since the start."""
-        return Tally.of(self.arrays)
+    def ranker(self) -> Ranker:
+        """The rankers of the first arm, in place."""
+        return self.rankers.of_arm[0]
 
-    @property
-    def hits(self) -> int:
-        """Plays that were among the ten first of the `next` list served before."""
-        return self.tally.hits
+    def drain_scores(self) -> NDArray[np.float64]:
+        """How lists served did against the plays that followed, since the last call.
 
-    @property
-    def popular_hits(self) -> int:
-        """Plays that were among the ten most popular tracks when that list was served."""
-        return self.tally.popular_hits
-
-    @property
-    def trials(self) -> int:
-        """Applied plays of listeners to whom a list had been served."""
-        return self.tally.trials
+        By cell (see `Arms.cell`), list (`next`, `discover`, the market's popular tracks) and sum:
+        trials, hits among 10, hits among 20, reciprocal ranks, discounted gains.
+        """
+        scores = self.trials.scores.copy()
+        self.trials.scores[:] = 0
+        return scores
 
     def slot(self, user_id: str) -> int | None:
         """The slot of a listener, if known."""
@@ -231,16 +236,9 @@ class ListenerState:
         users = [self._users[slot] for slot in dirty.tolist()]
         self._saving = ListenerColumns.copy(arrays, dirty)
         return chain(
-            [gone + self._ranker_record() + self.forest.changes()],
+            [gone + self.rankers.changes() + self.forest.changes()],
             self._encoded(users, self._saving),
         )
-
-    def _ranker_record(self) -> Records:
-        trained = int(self.ranker.trained.sum())
-        if trained == self._ranker_saved:
-            return []
-        self._ranker_saved = trained
-        return [(RANKER_KEY, encode_ranker(self.ranker))]
 
     def _encoded(self, users: list[str], columns: ListenerColumns) -> Iterator[Records]:
         for start in range(0, len(users), SLICE_RECORDS):
@@ -253,9 +251,8 @@ class ListenerState:
 
     def restore(self, key: bytes, value: bytes | None) -> None:
         """Set one key to a record of `changes`. Raises ValueError on bytes it cannot read."""
-        if key == RANKER_KEY:
-            self.ranker = (decode_ranker(value) if value else None) or new_ranker()
-            self._ranker_saved = int(self.ranker.trained.sum())
+        if key.startswith(RANKER_KEY):
+            self.rankers.restore(key, value)
             return
         if key == FOREST_KEY:
             self.forest.restore(value)
@@ -328,11 +325,16 @@ class ListenerState:
             self._batch,
         )
         tables = (self._outbox.pairs.table, self._outbox.trends.table)
-        made_from = (no_scene() if scene is None else scene, self.ranker)
+        made_from = (no_scene() if scene is None else scene, self.rankers.stacked, self.trials)
         learn_plays(self.arrays, columns, tables, rules, span, made_from)
         count = int(self.arrays.counters[SAMPLED])
         self.arrays.counters[SAMPLED] = 0
         self._looks += self.forest.look(self.arrays, columns, count)
+
+    def scene_of(self, arm: int, scene: Scene) -> Scene:
+        """What the lists of an arm are made from."""
+        left_out = int(self.arms.left_out[arm])
+        return scene._replace(rules=scene.rules._replace(left_out=left_out))
 
     def _still_touched(self, slots: list[int]) -> list[int]:
         """Each slot once, without those whose listener was evicted meanwhile."""
@@ -367,6 +369,7 @@ class ListenerState:
             slot = len(self._users)
             self._users.append(user_id)
         self._slots[user_id] = slot
+        self.trials.cell[slot] = self.arms.cell(user_id)
         return slot
 
     def _forget(self, user_id: str) -> None:

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from models.evaluate.scores import WITHOUT
+from models.recommend.arms import WHOLE, Arms
 from models.recommend.kernels.candidates import Rates
 from models.recommend.listener_memory import ListenerLimits
 from models.recommend.listeners import ListenerState
@@ -52,7 +54,8 @@ class Pipeline:
         rates: Rates = SHIPPED_RATES,
     ) -> None:
         self.vocabulary = Vocabulary()
-        self.listeners = ListenerState(self.vocabulary, limits)
+        arms = Arms() if without is None else Arms({WITHOUT + without: WHOLE})
+        self.listeners = ListenerState(self.vocabulary, limits, arms=arms)
         self.neighbours = NeighbourState(self.vocabulary, tracks_max)
         self.trends = TrendState(self.vocabulary, tracks_per_market_max=tracks_max)
         self.recommender = Recommender(
@@ -60,7 +63,6 @@ class Pipeline:
             self.neighbours,
             list_length=list_length,
             filtered=filtered,
-            without=without,
             rates=rates,
         )
         self.popular: dict[str, list[str]] = {}

@@ -22,14 +22,14 @@ from models.recommend.kernels.candidates import (
     Scene,
     ServingRules,
 )
-from models.recommend.kernels.listener import CONTEXT_USED, MARKET, SESSION_LENGTH
+from models.recommend.kernels.listener import COHORTS, CONTEXT_USED, MARKET, SESSION_LENGTH
 from models.recommend.kernels.ranking import DISCOVER, NEXT
 from models.recommend.kernels.serving import ServedArrays, serve
 from models.recommend.listeners import ListenerState
 from models.recommend.plays import artist_key
 from models.recommend.vocabulary import NO_NAME, Vocabulary
 from schemas.events import PlayEvent
-from schemas.outputs import SOURCES, WORLD, Source
+from schemas.outputs import SOURCES, WORLD
 
 __all__ = ["SHIPPED_RATES", "ListColumns", "Needs", "Recommender", "Rows", "ServedLists"]
 
@@ -61,9 +61,10 @@ class Needs(NamedTuple):
 
 
 class ServedLists(NamedTuple):
-    """Both lists of a listener, and the tracks of the session they were made from."""
+    """Both lists of a listener, their arm, and the tracks of the session they were made from."""
 
     user_id: str
+    arm: str
     session: list[str]
     next: ListColumns
     discover: ListColumns
@@ -74,7 +75,7 @@ class Recommender:
 
     Knows trends by `set_trending`; rows come from `rows`: the cache of a worker, or a
     `NeighbourState` of the same process. For evaluation: not `filtered`, lists may hold the track
-    just played; `without` a source, it says nothing.
+    just played.
     """
 
     def __init__(
@@ -84,13 +85,11 @@ class Recommender:
         *,
         list_length: int = 20,
         filtered: bool = True,
-        without: Source | None = None,
         rates: Rates = SHIPPED_RATES,
     ) -> None:
         if list_length < 1:
             raise ValueError("list_length is at least 1")
-        left_out = NOTHING if without is None else SOURCES.index(without)
-        self._rules = ServingRules(filtered, left_out, rates)
+        self._rules = ServingRules(filtered, NOTHING, rates)
         self.vocabulary = vocabulary
         self.rows = rows
         self.list_length = list_length
@@ -156,14 +155,20 @@ class Recommender:
             return []
         which = np.array(slots, np.int32)
         out = self._new_served(len(slots))
-        serve(state.arrays, which, at_ms, self.scene(), state.ranker, out)
+        scene = self.scene()
+        cells = state.trials.cell[which]
+        for arm, ranker in enumerate(state.rankers.of_arm):
+            own = np.where(cells // COHORTS == arm, which, -1)
+            serve(state.arrays, own, at_ms, state.scene_of(arm, scene), ranker, out)
         columns = self._list_columns(out)
         arrays, user = state.arrays, state.user_id
         recent = self.vocabulary.objects[arrays.recent[which, :CONTEXT_USED]].tolist()
         lengths = arrays.meta[which, SESSION_LENGTH].tolist()
+        arms = [state.arms.name(cell) for cell in cells.tolist()]
         return [
             ServedLists(
                 user(slot),
+                arms[i],
                 recent[i][: lengths[i]],
                 columns[2 * i + NEXT],
                 columns[2 * i + DISCOVER],

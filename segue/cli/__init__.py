@@ -20,6 +20,7 @@ COMMANDS: dict[str, str] = {
     "explain": "segue.cli.explain:explain",
     "similar": "segue.cli.lists:similar",
     "trends": "segue.cli.lists:trends",
+    "arms": "segue.cli.arms:arms",
     "simulate": "segue.cli.simulate:simulate",
     "feed": "segue.cli.feed:feed",
     "tracks": "segue.cli.tracks:tracks",

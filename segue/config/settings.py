@@ -15,6 +15,7 @@ from pydantic import AfterValidator, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from segue.config import checks
+from segue.config.arms import arms_text
 from segue.config.kafka import kafka_client_options
 from segue.config.secrets import hidden
 
@@ -197,6 +198,14 @@ class Settings(BaseSettings):
     )
     row_ttl_s: int = Field(
         604_800, ge=1, description="How long a track's neighbours stay after their last change."
+    )
+    arms: Annotated[str, AfterValidator(arms_text)] = Field(
+        "default=100",
+        description="Arms of an experiment (as `segue replay` names them) and their percent, "
+        "comma between.",
+    )
+    arms_salt: str = Field(
+        "", max_length=64, description="Another value draws anew which listeners are in which arm."
     )
     vocabulary_max: int = Field(
         2_000_000, ge=1000, description="Names a worker holds before unused ones are dropped."

@@ -16,7 +16,15 @@ from prometheus_client.samples import Sample as MetricRow
 
 from segue.telemetry import metrics
 
-__all__ = ["Latency", "MetricsReader", "Sample", "quantile_s"]
+__all__ = [
+    "Latency",
+    "MetricsReader",
+    "Sample",
+    "family_name",
+    "quantile_s",
+    "read_pages",
+    "totals",
+]
 
 TIMEOUT_S: Final = 2.0
 _LOOPBACK: Final = "127.0.0.1"
@@ -24,18 +32,18 @@ _LOOPBACK: Final = "127.0.0.1"
 Since = Literal["event", "append"]
 
 
-def _name(metric: MetricWrapperBase) -> str:
+def family_name(metric: MetricWrapperBase) -> str:
     """The name of a metric's family on the page; a counter's is without `_total`."""
     return next(iter(metric.describe())).name
 
 
-_EVENTS: Final = _name(metrics.EVENTS)
-_PLAY_TO_LIST: Final = _name(metrics.PLAY_TO_LIST)
-_LAG: Final = _name(metrics.LAG)
-_HITS: Final = _name(metrics.HITS)
-_TRIALS: Final = _name(metrics.TRIALS)
-_HELD: Final = _name(metrics.HELD)
-_SUSPECTED: Final = _name(metrics.SUSPECTED)
+_EVENTS: Final = family_name(metrics.EVENTS)
+_PLAY_TO_LIST: Final = family_name(metrics.PLAY_TO_LIST)
+_LAG: Final = family_name(metrics.LAG)
+_HITS: Final = family_name(metrics.HITS)
+_TRIALS: Final = family_name(metrics.TRIALS)
+_HELD: Final = family_name(metrics.HELD)
+_SUSPECTED: Final = family_name(metrics.SUSPECTED)
 
 Buckets = dict[float, float]
 """Upper bound in seconds (infinity included) to the number of observations not above it."""
@@ -53,7 +61,9 @@ class Sample:
     """Play to list, by what it counts from: `event` or `append`."""
     lag: float = 0.0
     hits: dict[str, float] = field(default_factory=dict)
+    """Plays among the first ten of a list, by list, in all arms."""
     trials: float = 0.0
+    """Plays that `next` was tested by."""
     held: dict[str, float] = field(default_factory=dict)
     """Plays held back, by reason."""
     suspected: float = 0.0
@@ -88,12 +98,10 @@ class MetricsReader:
 
     async def read(self, at_s: float) -> Sample:
         """One sample. A worker that does not answer within 2 s is left out of it."""
-        pages = await asyncio.gather(*(asyncio.to_thread(_page, port) for port in self._ports))
         sample = Sample(at_s)
-        for page in pages:
-            if page is not None:
-                sample.workers += 1
-                self._add(sample, page)
+        for page in await read_pages([(_LOOPBACK, port) for port in self._ports]):
+            sample.workers += 1
+            self._add(sample, page)
         return sample
 
     def _add(self, sample: Sample, families: Iterable[Metric]) -> None:
@@ -105,20 +113,22 @@ class MetricsReader:
             elif family.name == _LAG:
                 sample.lag += sum(row.value for row in family.samples)
             elif family.name == _HITS:
-                for row in _totals(family):
-                    arm = row.labels["arm"]
-                    sample.hits[arm] = sample.hits.get(arm, 0.0) + row.value
+                for row in totals(family):
+                    if row.labels["k"] == "10":
+                        name = row.labels["list"]
+                        sample.hits[name] = sample.hits.get(name, 0.0) + row.value
             elif family.name == _HELD:
-                for row in _totals(family):
+                for row in totals(family):
                     reason = row.labels["reason"]
                     sample.held[reason] = sample.held.get(reason, 0.0) + row.value
             elif family.name == _SUSPECTED:
-                sample.suspected += sum(row.value for row in _totals(family))
+                sample.suspected += sum(row.value for row in totals(family))
             elif family.name == _TRIALS:
-                sample.trials += sum(row.value for row in _totals(family))
+                next_rows = (row for row in totals(family) if row.labels["list"] == "next")
+                sample.trials += sum(row.value for row in next_rows)
 
     def _add_outcomes(self, sample: Sample, family: Metric) -> None:
-        for row in _totals(family):
+        for row in totals(family):
             if row.labels["agent"] == self._plays_agent:
                 outcome = row.labels["outcome"]
                 sample.outcomes[outcome] = sample.outcomes.get(outcome, 0.0) + row.value
@@ -146,7 +156,13 @@ def quantile_s(buckets: Buckets, share: float) -> float | None:
     return low_s
 
 
-def _totals(family: Metric) -> Iterable[MetricRow]:
+async def read_pages(workers: Sequence[tuple[str, int]]) -> list[list[Metric]]:
+    """The metrics of the workers, by host and port, that answer within 2 s."""
+    pages = await asyncio.gather(*(asyncio.to_thread(_page, *worker) for worker in workers))
+    return [page for page in pages if page is not None]
+
+
+def totals(family: Metric) -> Iterable[MetricRow]:
     """The counts of a counter, without the times when they were made."""
     return (row for row in family.samples if row.name.endswith("_total"))
 
@@ -159,9 +175,9 @@ def _add_latency(sample: Sample, family: Metric) -> None:
             buckets[bound_s] = buckets.get(bound_s, 0.0) + row.value
 
 
-def _page(port: int) -> list[Metric] | None:
+def _page(host: str, port: int) -> list[Metric] | None:
     """The metrics of one worker, parsed: that takes 5 ms, so it is done in the thread as well."""
-    connection = http.client.HTTPConnection(_LOOPBACK, port, timeout=TIMEOUT_S)
+    connection = http.client.HTTPConnection(host, port, timeout=TIMEOUT_S)
     try:
         connection.request("GET", "/metrics")
         response = connection.getresponse()

@@ -175,17 +175,43 @@ REDIS_RETRIES: Final = _counter(
 )
 
 # ---------------------------------------------------------------- quality
+_TRIED: Final = ("arm", "list", "cohort")
 TRIALS: Final = _counter(
     "segue_prequential_trials_total",
-    "Plays of which a list served before could have held the track.",
+    "Plays that a list served before could have held: `next`; `discover`, if the track was new to "
+    "the listener; `popular`, the market's most played tracks, for comparison.",
     "Quality",
+    _TRIED,
 )
 HITS: Final = _counter(
     "segue_prequential_hits_total",
-    "Those of the trials whose track was among the first ten: of our list (next), or of the "
-    "market's most played (popular).",
+    "Those of the trials whose track was among the first k of the list.",
     "Quality",
-    ("arm",),
+    (*_TRIED, "k"),
+)
+RECIPROCAL_RANKS: Final = _counter(
+    "segue_prequential_reciprocal_ranks_total",
+    "Sum over the trials of 1 / place, for places up to 20: by the trials, MRR@20.",
+    "Quality",
+    _TRIED,
+)
+GAINS: Final = _counter(
+    "segue_prequential_gains_total",
+    "Sum over the trials of 1 / log2(place + 1), for places up to 20: by the trials, NDCG@20.",
+    "Quality",
+    _TRIED,
+)
+RECENT_HITS: Final = _gauge(
+    "segue_prequential_recent_hits_ratio",
+    "HR@10 of late: since it last changed for good (ADWIN's window).",
+    "Quality",
+    ("arm", "list"),
+)
+QUALITY_DRIFTS: Final = _counter(
+    "segue_quality_drifts_total",
+    "Times that HR@10 changed for good, up or down, as ADWIN sees it.",
+    "Quality",
+    ("arm", "list"),
 )
 
 TREND_SHIFTS: Final = _counter(

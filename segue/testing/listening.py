@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from models.recommend import ListenerLimits, ListenerState, Recommender, RowCache, RowColumns
+from models.recommend.arms import Arms
 from models.recommend.kernels.ranking import FORMS
 from models.recommend.vocabulary import Vocabulary
 from schemas.events import PlayEvent
@@ -22,10 +23,10 @@ T0 = 1_700_000_000_000
 class Listening:
     """One state, one cache and one recommender; rows are put in by hand."""
 
-    def __init__(self, list_length: int = 5) -> None:
+    def __init__(self, list_length: int = 5, *, arms: Arms | None = None) -> None:
         """Start with nothing known."""
         vocabulary = Vocabulary()
-        self.state = ListenerState(vocabulary, ListenerLimits())
+        self.state = ListenerState(vocabulary, ListenerLimits(), arms=arms)
         self.rows = RowCache(vocabulary)
         self.recommender = Recommender(vocabulary, self.rows, list_length=list_length)
         self.count = 0

@@ -1,6 +1,7 @@
 """The agent `plays`: every event has one outcome, lists follow at once, poison harms nobody."""
 
 import asyncio
+from collections import defaultdict
 from typing import Any
 
 import msgspec
@@ -14,6 +15,7 @@ from schemas.internal import HEADER_REASON, HEADER_REQUEUED
 from schemas.murmur2 import partition_of
 from schemas.outputs import format_version
 from schemas.rediskeys import accept_key, paused_key
+from segue.errors import Misconfigured
 from segue.telemetry import metrics
 from segue.testing import eventually
 from segue.testing.agent_bed import AgentBed
@@ -160,6 +162,55 @@ async def test_the_forest_is_shown_one_play_in_64_and_its_scores_are_observed(
     ]
     await bed.put("plays", raw(*plays))
     assert metrics.ANOMALY._sum.get() > before
+
+
+async def test_lists_say_their_arm_and_are_made_by_its_rules() -> None:
+    async with AgentBed(arms="default=50,popular=50") as bed:
+        await bed.put("plays", raw(play("e1", "a"), play("e2", "b"), play("e3", "z", user_id="z")))
+        await flow(bed)
+        users = ["u0", "u1"]
+        await bed.put("plays", raw(*(play(f"x-{user}", "a", user_id=user) for user in users)))
+        served = [bed.sink.next(user) for user in users]
+        assert [found and (found.arm, found.sources[0]) for found in served] == [
+            ("default", "together"),
+            ("popular", "popular"),
+        ]
+
+
+async def test_plays_after_a_list_count_for_its_arm() -> None:
+    async with AgentBed(arms="default=50,popular=50") as bed:
+        await bed.put("plays", raw(play("e1", "a"), play("e2", "b"), play("e3", "z", user_id="z")))
+        await flow(bed)
+        before = trials_by_arm()
+        for track, at_ms in (("a", START_MS), ("b", START_MS + 1)):
+            plays = (play(f"{track}-{user}", track, at_ms, user_id=user) for user in ("u0", "u1"))
+            await bed.put("plays", raw(*plays))
+        bed.clock.advance(s=2)
+        await bed.task("listeners").publish()
+        after = trials_by_arm()
+        gained = {key: after[key] - before.get(key, 0.0) for key in after}
+        assert {key for key, count in gained.items() if count} == {
+            (arm, name)
+            for arm in ("default", "popular")
+            for name in ("next", "discover", "popular")
+        }
+        assert metrics.RECENT_HITS.labels("default", "next")._value.get() == 1.0
+
+
+def trials_by_arm() -> dict[tuple[str, str], float]:
+    """Trials by arm and list, all cohorts together."""
+    found: dict[tuple[str, str], float] = defaultdict(float)
+    for family in metrics.TRIALS.collect():
+        for row in family.samples:
+            if row.name.endswith("_total"):
+                found[row.labels["arm"], row.labels["list"]] += row.value
+    return dict(found)
+
+
+async def test_unknown_arm_is_a_configuration_error() -> None:
+    with pytest.raises(Misconfigured, match="SEGUE_ARMS: no arm is called 'best'") as caught:
+        await AgentBed(arms="default=50,best=50").__aenter__()
+    assert caught.value.setting == "SEGUE_ARMS"
 
 
 async def flow(bed: AgentBed) -> None:

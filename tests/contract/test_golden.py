@@ -119,6 +119,7 @@ LIST = RecommendationList(
     sources=["together", "popular"],
     because=[1, -1],
     session=["track-1", "トラック/9"],
+    arm="without-artist",
 )
 SIMILAR = SimilarTracks(
     version=VERSION,
@@ -167,12 +168,13 @@ WRITERS: dict[str, Callable[[], bytes]] = {
     "v1/CatalogueEntry.minimal.json": lambda: encode_event(TRACK),
     "v1/CatalogueEntry.full.json": lambda: encode_event(FULL_TRACK),
     "v3/Feedback.array.json": lambda: msgspec.json.encode(SAID),
-    "v2/RecommendationList.json": lambda: encode_list(
+    "v3/RecommendationList.json": lambda: encode_list(
         VERSION,
         LIST.user_id,
         kind=LIST.kind,
         at_ms=LIST.at_ms,
         session=LIST.session,
+        arm=LIST.arm,
         columns=(
             LIST.track_ids,
             np.array(LIST.scores, np.float32),
@@ -237,6 +239,10 @@ OLDER: dict[str, tuple[Callable[[bytes], object], object]] = {
             scores=[0.75, 0.5],
             sources=["similar", "popular"],
         ),
+    ),
+    "v2/RecommendationList.json": (
+        decode_list,
+        msgspec.structs.replace(LIST, arm="default"),
     ),
     "v1/SimilarTracks.json": (
         decode_similar,
@@ -311,9 +317,10 @@ def test_golden_entries_are_read() -> None:
 
 
 def test_golden_outputs_are_read() -> None:
-    assert decode_list(golden("v2/RecommendationList.json")) == LIST
+    assert decode_list(golden("v3/RecommendationList.json")) == LIST
     both = decode_recommendations(golden("v2/Recommendations.json"))
-    assert both == Recommendations(LIST, msgspec.structs.replace(LIST, kind="discover"))
+    older = msgspec.structs.replace(LIST, arm="default")
+    assert both == Recommendations(older, msgspec.structs.replace(older, kind="discover"))
     assert decode_similar(golden("v3/SimilarTracks.json")) == SIMILAR
     assert decode_trending(golden("v2/TrendingTracks.json")) == TRENDING
 

@@ -34,6 +34,7 @@ from models.recommend.kernels.listener import (
 from models.recommend.kernels.rows import find
 
 __all__ = [
+    "EVERYTHING",
     "POPULAR_CANDIDATES",
     "SOURCE_COUNT",
     "Candidates",
@@ -45,6 +46,7 @@ __all__ = [
     "clear_candidates",
     "gather",
     "is_reachable",
+    "left_out_of",
     "new_candidates",
 ]
 
@@ -65,6 +67,7 @@ PLACE: Final = 1
 BECAUSE: Final = 2  # the place in the session of the track with the most of TOGETHER, or NOTHING
 BY_ARTIST: Final = 3  # the first place in the session of its artist, or NOTHING
 NOTHING: Final = -1
+EVERYTHING: Final = -2
 
 POPULAR_CANDIDATES: Final = 32
 _LOOP_DECAY: Final = 0.9
@@ -105,7 +108,7 @@ class ServingRules(NamedTuple):
     """What lists are made without, and how what they are made from counts."""
 
     filtered: bool  # without the track just played
-    left_out: int  # a source that says nothing, for evaluation, or NOTHING
+    left_out: int  # the source that says nothing; NOTHING or EVERYTHING: none or all of them
     rates: Rates
 
 
@@ -127,6 +130,13 @@ class Candidates(NamedTuple):
     share: NDArray[np.float32]  # how much the context track says that BECAUSE names
     sums: NDArray[np.float32]  # by source
     scores: NDArray[np.float32]  # by list
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def left_out_of(scene: Scene, left_out: int) -> Scene:
+    """The same scene with another source left out."""
+    rules = ServingRules(scene.rules.filtered, left_out, scene.rules.rates)
+    return Scene(scene.rows, scene.popular, scene.hashes, scene.artists, rules)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -308,6 +318,8 @@ def _gather_popular(c: Candidates, popular: Popular, market: int, count: int) ->
 def gather(c: Candidates, state: ListenerArrays, slot: int, scene: Scene) -> int:
     """Collect the candidates of a listener; `c` is clear before. Returns how many there are."""
     meta, recent, left_out = state.meta[slot], state.recent[slot], scene.rules.left_out
+    if left_out == EVERYTHING:
+        return 0
     length = min(int(meta[SESSION_LENGTH]), CONTEXT_USED)
     count = _gather_rows(c, scene, recent, length)
     if left_out != ARTIST:

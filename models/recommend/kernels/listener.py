@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 WEIGHT_UNIT: Final = 2520  # the least common multiple of 1 to 10: every share of it is whole
 CONTEXT_TRACKS: Final = 10
-SERVED_TRACKS: Final = 10
+SERVED_TRACKS: Final = 20  # of each list: as far down as a hit counts
+COHORTS: Final = 16  # of the listeners of an arm
 CONTEXT_USED: Final = 5  # tracks of the context that lists are made from
 
 APPLIED: Final = 0
@@ -57,14 +58,23 @@ LIKED_WITH: Final = 6
 # Entries of ListenerArrays.counters.
 DIRTY: Final = 0
 TOUCHED: Final = 1  # entries of PlayColumns.touched
-TRIALS: Final = 2
-HITS: Final = 3
-POPULAR_HITS: Final = 4
-SAMPLED: Final = 5  # rows of PlayColumns.features
-HELD_BY: Final = 6  # and four more: plays held back, by reason
-SUSPECTED_BY: Final = 11  # and three more: how often a sign was full to its mark
-TRUSTED_AGAIN: Final = 15
-LISTENER_COUNTERS: Final = 16
+SAMPLED: Final = 2  # rows of PlayColumns.features
+HELD_BY: Final = 3  # and four more: plays held back, by reason
+SUSPECTED_BY: Final = 8  # and three more: how often a sign was full to its mark
+TRUSTED_AGAIN: Final = 12
+LISTENER_COUNTERS: Final = 13
+
+# Trials.scores by cell (arm x COHORTS + cohort of the listener), list and sum.
+OF_NEXT: Final = 0
+OF_DISCOVER: Final = 1
+OF_POPULAR: Final = 2
+SCORED_LISTS: Final = 3
+TRIALS: Final = 0
+HITS_10: Final = 1
+HITS_20: Final = 2
+RECIPROCALS: Final = 3
+GAINS: Final = 4
+SCORE_SUMS: Final = 5
 
 
 class ListenerArrays(NamedTuple):
@@ -79,8 +89,18 @@ class ListenerArrays(NamedTuple):
     conduct: NDArray[np.int32]  # see kernels.conduct
     said: NDArray[np.int64]  # what holds of what was said, oldest first; zeros behind
     liked: NDArray[np.int32]  # beside `said`: what a like was added to, else zeros
-    served: NDArray[np.int32]  # the last `next` list, then the popular tracks of that moment
+    served: NDArray[np.int32]  # the last `next` list, then the last `discover` list
     links: NDArray[np.int32]
     dirty: NDArray[np.uint8]
     stamp: NDArray[np.int64]  # the batch that touched the slot last
     counters: NDArray[np.int64]
+
+
+class Trials(NamedTuple):
+    """How lists served do against the plays that follow.
+
+    Beside `ListenerArrays`: what is in there costs each call of the hot path a count of references.
+    """
+
+    cell: NDArray[np.int16]  # by slot: the listener's arm and cohort
+    scores: NDArray[np.float64]  # since they were drained

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import Final, NamedTuple
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from models.recommend.kernels.candidates import Scene
+from models.recommend.kernels.candidates import Scene, left_out_of, market_row
 from models.recommend.kernels.conduct import describe, hold, observe
 from models.recommend.kernels.listener import (
     APPLIED,
@@ -17,17 +18,22 @@ from models.recommend.kernels.listener import (
     DUPLICATE,
     EVENT_COUNT,
     EVENT_NEXT,
+    GAINS,
     HEARD_COUNT,
     HELD,
-    HITS,
+    HITS_10,
+    HITS_20,
     LAST_MS,
     LAST_TRACK,
     LATE,
     MARKET,
     NEWEST_MS,
+    OF_DISCOVER,
+    OF_NEXT,
+    OF_POPULAR,
     PLAYS,
-    POPULAR_HITS,
     RECENT_COUNT,
+    RECIPROCALS,
     SAMPLED,
     SERVED_TRACKS,
     SESSION,
@@ -37,15 +43,18 @@ from models.recommend.kernels.listener import (
     TRIALS,
     WEIGHT_UNIT,
     ListenerArrays,
+    Trials,
 )
 from models.recommend.kernels.ranking import (
     TRAINED_CANDIDATES,
+    ArmRankers,
     Bench,
     Ranker,
     new_bench,
     train,
 )
 from models.recommend.kernels.ring import link_newest
+from models.recommend.kernels.rows import find
 from models.recommend.kernels.table import Table, add
 
 __all__ = [
@@ -122,14 +131,18 @@ def _is_duplicate(state: ListenerArrays, slot: int, event: int) -> bool:
 
 
 @njit(cache=True, nogil=True)
-def _hear(state: ListenerArrays, slot: int, track_hash: int) -> None:
-    """Make a track the one heard last. The one heard longest ago leaves a full memory."""
+def _hear(state: ListenerArrays, slot: int, track_hash: int) -> int:
+    """Make a track the one heard last; returns 1 if it is new to the listener, else 0.
+
+    The one heard longest ago leaves a full memory.
+    """
     heard = state.heard[slot]
     count = state.meta[slot, HEARD_COUNT]
     at = 0
     while at < count and heard[at] != track_hash:
         at += 1
-    if at == count:
+    new = at == count
+    if new:
         if count < len(heard):
             state.meta[slot, HEARD_COUNT] = count + 1
         else:
@@ -137,21 +150,35 @@ def _hear(state: ListenerArrays, slot: int, track_hash: int) -> None:
     for i in range(at, 0, -1):
         heard[i] = heard[i - 1]
     heard[0] = track_hash
+    return int(new)
 
 
 @njit(cache=True, nogil=True)
-def _count_trial(state: ListenerArrays, slot: int, track: int) -> None:
-    """Test before learning: was this play in the list served last?"""
-    served = state.served[slot]
-    if served[0] == 0:
-        return
-    state.counters[TRIALS] += 1
-    for i in range(SERVED_TRACKS):
-        if served[i] == track:
-            state.counters[HITS] += 1
-    for i in range(SERVED_TRACKS, 2 * SERVED_TRACKS):
-        if served[i] == track:
-            state.counters[POPULAR_HITS] += 1
+def _score(sums: NDArray[np.float64], tracks: NDArray[np.int32], track: int) -> None:
+    """Count a trial of a list of at most SERVED_TRACKS."""
+    size = min(SERVED_TRACKS, len(tracks))
+    place = find(tracks, size, track)
+    sums[TRIALS] += 1
+    if place < size:
+        sums[HITS_10] += place < 10
+        sums[HITS_20] += 1
+        sums[RECIPROCALS] += 1 / (place + 1)
+        sums[GAINS] += 1 / math.log2(place + 2.0)
+
+
+@njit(cache=True, nogil=True)
+def _test(
+    state: ListenerArrays, slot: int, track: int, scene: Scene, trials: Trials, new: int
+) -> None:
+    """Test before learning: where does this play stand in the lists served last?"""
+    following, discover = state.served[slot, :SERVED_TRACKS], state.served[slot, SERVED_TRACKS:]
+    sums, popular = trials.scores[trials.cell[slot]], scene.popular
+    if following[0] != 0:
+        _score(sums[OF_NEXT], following, track)
+        row = market_row(popular, int(state.meta[slot, MARKET]))
+        _score(sums[OF_POPULAR], popular.ids[row, : popular.sizes[row]], track)
+    if new and discover[0] != 0:
+        _score(sums[OF_DISCOVER], discover, track)
 
 
 @njit(cache=True, nogil=True)
@@ -182,8 +209,7 @@ def _pair(
 @njit(cache=True, nogil=True)
 def _tell(state: ListenerArrays, plays: PlayColumns, i: int, pairs: Table, length: int) -> None:
     """What others learn of a play: its pairs with the tracks before it, and of its artist."""
-    slot, track, artist = int(plays.slot[i]), int(plays.track[i]), int(plays.artist[i])
-    _count_trial(state, slot, track)
+    track, artist = int(plays.track[i]), int(plays.artist[i])
     _pair(state, plays, i, pairs, length, 1)
     if artist != 0:
         add(pairs, (artist << 32) | artist, IN_TURN, 1)
@@ -250,7 +276,7 @@ def _learn_play(
     i: int,
     tables: tuple[Table, Table],
     rules: Rules,
-    trainer: tuple[Bench, Scene, Ranker],
+    trainer: tuple[Bench, Scene, ArmRankers, Trials],
 ) -> int:
     slot, track = int(plays.slot[i]), int(plays.track[i])
     meta, pairs = state.meta[slot], tables[0]
@@ -260,14 +286,17 @@ def _learn_play(
     held = _is_held(state, plays, i, late, rules)
     plays.held[i] = held
     if rules.trained and not held and not late and not plays.early[i]:
-        started_ms = int(plays.started_ms[i])
-        train(trainer[0], state, (slot, track, started_ms), trainer[1], trainer[2])
+        play, arms = (slot, track, int(plays.started_ms[i])), trainer[2]
+        for a in range(len(arms.left_out)):  # whichever arm the listener is in
+            ranker = Ranker(arms.weights[a], arms.squares[a], arms.trained[a])
+            scene = left_out_of(trainer[1], arms.left_out[a])
+            train(trainer[0], state, play, scene, ranker)
     link_newest(state.links, slot)
     if not state.dirty[slot]:
         state.dirty[slot] = 1
         state.counters[DIRTY] += 1
     meta[PLAYS] += 1
-    _hear(state, slot, int(plays.track_hash[i]))
+    new = _hear(state, slot, int(plays.track_hash[i]))
     if not held:
         _count(plays, i, tables, rules.world)
     if late:
@@ -282,6 +311,7 @@ def _learn_play(
             _pair(state, plays, i, pairs, length, -1)
         return SKIPPED
     if not held:
+        _test(state, slot, track, trainer[1], trainer[3], new)
         _tell(state, plays, i, pairs, length)
     _join(state, plays, i, length)
     return HELD if held else APPLIED
@@ -294,11 +324,11 @@ def learn_plays(
     tables: tuple[Table, Table],
     rules: Rules,
     span: tuple[int, int],
-    made_from: tuple[Scene, Ranker],
+    made_from: tuple[Scene, ArmRankers, Trials],
 ) -> None:
     """Learn the plays of `span`, in order. The tables have room for 13 pairs and 2 trends each."""
-    scene, ranker = made_from
-    trainer = (new_bench(state, scene, TRAINED_CANDIDATES), scene, ranker)
+    scene, arms, trials = made_from
+    trainer = (new_bench(state, scene, TRAINED_CANDIDATES), scene, arms, trials)
     for i in range(span[0], span[1]):
         outcome = _learn_play(state, plays, i, tables, rules, trainer)
         plays.outcome[i] = outcome

@@ -19,6 +19,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from models.recommend.kernels.candidates import (
+    EVERYTHING,
     POPULAR,
     SOURCE_COUNT,
     TRACK,
@@ -44,6 +45,7 @@ __all__ = [
     "FORMS",
     "NEXT",
     "TRAINED_CANDIDATES",
+    "ArmRankers",
     "Bench",
     "Ranker",
     "leading_sources",
@@ -68,6 +70,15 @@ class Ranker(NamedTuple):
 
     weights: NDArray[np.float64]
     squares: NDArray[np.float64]  # sums of squared gradients
+    trained: NDArray[np.int64]
+
+
+class ArmRankers(NamedTuple):
+    """The rankers of each arm, and what its lists are made without. The first axis is the arm."""
+
+    left_out: NDArray[np.int64]
+    weights: NDArray[np.float64]
+    squares: NDArray[np.float64]
     trained: NDArray[np.int64]
 
 
@@ -271,7 +282,7 @@ def train(
     the track and has it among its best candidates.
     """
     slot, track, started_ms = play
-    if not is_reachable(state, slot, track, scene):
+    if scene.rules.left_out == EVERYTHING or not is_reachable(state, slot, track, scene):
         return
     c = bench.candidates
     count = prepare(bench, state, slot, started_ms, scene, ranker)

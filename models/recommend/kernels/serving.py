@@ -102,14 +102,13 @@ def _serve_popular(out: ServedArrays, i: int, bench: Bench, scene: Scene, row: i
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _remember(
-    state: ListenerArrays, slot: int, ids: NDArray[np.int32], popular: NDArray[np.int32]
-) -> None:
+def _remember(state: ListenerArrays, slot: int, out: ServedArrays, i: int) -> None:
     """Keep what was served, to test the next play against it."""
     served = state.served[slot]
-    for j in range(SERVED_TRACKS):
-        served[j] = ids[j] if j < len(ids) else 0
-        served[SERVED_TRACKS + j] = popular[j] if j < len(popular) else 0
+    for kind in range(2):
+        ids, size, first = out.ids[i, kind], out.sizes[i, kind], kind * SERVED_TRACKS
+        for j in range(SERVED_TRACKS):
+            served[first + j] = ids[j] if j < size else 0
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -121,11 +120,13 @@ def serve(
     ranker: Ranker,
     out: ServedArrays,
 ) -> None:
-    """Both lists of each listener at a time."""
+    """Both lists of each listener at a time; a slot below 0 is nobody's: their places are left."""
     popular, hashes = scene.popular, scene.hashes
     bench = new_bench(state, scene, out.ids.shape[2])
     for i in range(len(slots)):
         slot = int(slots[i])
+        if slot < 0:
+            continue
         meta = state.meta[slot]
         count = prepare(bench, state, slot, now_ms, scene, ranker)
         row = market_row(popular, int(meta[MARKET]))
@@ -136,5 +137,4 @@ def serve(
         if out.sizes[i].min() < out.ids.shape[2]:
             _serve_popular(out, i, bench, scene, row)
             _serve_popular(out, i, bench, scene, 0)
-        size = out.sizes[i, NEXT]
-        _remember(state, slot, out.ids[i, NEXT, :size], popular.ids[row, : popular.sizes[row]])
+        _remember(state, slot, out, i)

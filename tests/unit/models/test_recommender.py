@@ -1,12 +1,29 @@
 from __future__ import annotations
 
+from math import log2
+
 import pytest
 
+from models.recommend.kernels.listener import RECIPROCALS
 from schemas.events import PlayEvent
 from segue.testing.listening import T0, Listening
 from segue.testing.stage_a import said
 
 HOUR = 3_600_000
+
+
+def play_of(track: str, name: str) -> PlayEvent:
+    return PlayEvent(name, "ann", track, T0 + 1, 1, 1, "finished")
+
+
+def scores_of(world: Listening) -> dict[str, list[float]]:
+    """Trials, hits among 10 and among 20 since the last call, by list that was tested."""
+    lists = world.state.drain_scores().sum(axis=0).tolist()
+    return {
+        name: sums[:RECIPROCALS]
+        for name, sums in zip(("next", "discover", "popular"), lists, strict=True)
+        if sums[0]
+    }
 
 
 def test_each_entry_says_what_spoke_for_it() -> None:
@@ -139,15 +156,44 @@ def test_many_listeners_in_one_call_get_what_each_would_alone() -> None:
 def test_the_play_after_a_list_is_a_trial_for_it_and_for_the_popular_tracks() -> None:
     world = Listening()
     world.recommender.set_trending("world", ["hit"], [1.0])
-    world.plays("now")
-    assert (world.state.trials, world.state.hits) == (0, 0)
+    world.plays("now", trained=True)
+    assert scores_of(world) == {}
     world.row("now", 0, good=1)
     world.lists()
-    world.plays("good")
-    assert (world.state.trials, world.state.hits, world.state.popular_hits) == (1, 1, 0)
+    world.plays("good", trained=True)
+    assert scores_of(world) == {"next": [1, 1, 1], "discover": [1, 1, 1], "popular": [1, 0, 0]}
     world.lists()
-    world.plays("hit")
-    assert (world.state.trials, world.state.hits, world.state.popular_hits) == (2, 2, 1)
+    world.plays("hit", trained=True)
+    assert scores_of(world)["popular"] == [1, 1, 1]
+
+
+def test_place_of_the_play_in_the_list_gives_all_four_measures() -> None:
+    world = Listening(list_length=20)
+    world.trust("together")
+    world.plays("now")
+    world.row("now", 0, **{f"t{i}": 50 - i for i in range(20)})
+    for place in (0, 9, 10, 19):
+        world.lists()
+        world.state.drain_scores()
+        world.state.learn([play_of(f"t{place}", f"at {place}")])
+        sums = world.state.drain_scores().sum(axis=0)
+        near = place < 10
+        expected = [1.0, float(near), 1.0, 1 / (place + 1), 1 / log2(place + 2)]
+        assert sums.tolist()[:2] == [pytest.approx(expected)] * 2
+        world.state.restore(b"ann", None)
+        world.plays("now")
+
+
+def test_discover_is_tested_by_tracks_new_to_the_listener_alone() -> None:
+    world = Listening()
+    world.plays("known", "now")
+    world.row("now", 0, known=2, fresh=1)
+    world.lists()
+    world.plays("known")
+    assert scores_of(world).keys() == {"next", "popular"}
+    world.lists()
+    world.plays("fresh")
+    assert scores_of(world).keys() == {"next", "popular", "discover"}
 
 
 def test_only_applied_plays_are_trials() -> None:
@@ -162,7 +208,7 @@ def test_only_applied_plays_are_trials() -> None:
         "late": 1,
         "duplicate": 1,
     }
-    assert world.state.trials == 0
+    assert scores_of(world) == {}
 
 
 def test_more_markets_than_expected_at_first_are_kept_apart() -> None:

@@ -45,7 +45,16 @@ class Worker:
         )
         self.lag = Gauge(metrics.metric_name(metrics.LAG), "d", ("topic",), registry=self.registry)
         self.hits = Counter(
-            metrics.metric_name(metrics.HITS), "d", ("arm",), registry=self.registry
+            metrics.metric_name(metrics.HITS),
+            "d",
+            ("arm", "list", "cohort", "k"),
+            registry=self.registry,
+        )
+        self.trials = Counter(
+            metrics.metric_name(metrics.TRIALS),
+            "d",
+            ("arm", "list", "cohort"),
+            registry=self.registry,
         )
         self.held = Counter(
             metrics.metric_name(metrics.HELD), "d", ("reason",), registry=self.registry
@@ -53,13 +62,12 @@ class Worker:
         self.suspected = Counter(
             metrics.metric_name(metrics.SUSPECTED), "d", ("reason",), registry=self.registry
         )
-        self.trials = Counter(metrics.metric_name(metrics.TRIALS), "d", registry=self.registry)
 
     def play(self, seconds: float) -> None:
         self.events.labels("plays", "applied").inc()
         self.latency.labels("append").observe(seconds)
-        self.trials.inc()
-        self.hits.labels("next").inc(0.5)
+        self.trials.labels("default", "next", "0").inc()
+        self.hits.labels("default", "next", "0", "10").inc(0.5)
 
 
 @contextmanager
@@ -130,8 +138,11 @@ async def test_a_sample_adds_up_workers_and_leaves_out_who_does_not_answer() -> 
     two.events.labels("plays", "late").inc(1)
     one.lag.labels("a").set(3)
     two.lag.labels("b").set(4)
-    one.hits.labels("next").inc(6)
-    two.trials.inc(10)
+    one.hits.labels("default", "next", "0", "10").inc(2)
+    one.hits.labels("popular", "next", "15", "10").inc(4)
+    one.hits.labels("popular", "next", "15", "20").inc(40)
+    two.trials.labels("default", "next", "3").inc(10)
+    two.trials.labels("default", "popular", "3").inc(10)
     with serving(one) as first, serving(two) as second, serving(one) as gone:
         pass
     with serving(one) as first, serving(two) as second:
