@@ -13,6 +13,7 @@ from schemas.frames import encode_trend_counts, split_pairs
 from schemas.murmur2 import partition_of, partition_of_name
 from schemas.registry import (
     FEEDBACK,
+    IMPRESSIONS,
     LISTENERS_CHANGELOG,
     PAIRS,
     PLAYS,
@@ -38,7 +39,7 @@ class ListenersStage:
         self, vocabulary: Vocabulary, lists: ListWriter, deps: Deps, *, arms: Arms
     ) -> None:
         prefix = deps.settings.topic_prefix
-        self.inputs = (PLAYS.topic(prefix), FEEDBACK.topic(prefix))
+        self.inputs = (PLAYS.topic(prefix), FEEDBACK.topic(prefix), IMPRESSIONS.topic(prefix))
         self.changelog = LISTENERS_CHANGELOG.topic(prefix)
         self.flush_interval_s = self.publish_interval_s = deps.settings.flush_interval_s
         self._pairs, self._trends = PAIRS.topic(prefix), TREND_COUNTS.topic(prefix)

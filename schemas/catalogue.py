@@ -13,6 +13,7 @@ import msgspec
 
 from schemas.events import Feedback, PlayEvent
 from schemas.frames import PairsFrame, TrendCountsFrame
+from schemas.impressions import Impression, ShownEntry
 from schemas.internal import TopicRecord
 from schemas.outputs import RecommendationList, Recommendations, SimilarTracks, TrendingTracks
 from schemas.tracks import CatalogueEntry, Credit
@@ -33,7 +34,11 @@ __all__ = [
 CONTRACT_VERSION: Final = "1.0.0"
 """SemVer of everything a program outside may rely on; a new optional field is a minor version."""
 
-EVENTS: Final[dict[str, type[msgspec.Struct]]] = {"PlayEvent": PlayEvent, "Feedback": Feedback}
+EVENTS: Final[dict[str, type[msgspec.Struct]]] = {
+    "PlayEvent": PlayEvent,
+    "Feedback": Feedback,
+    "Impression": Impression,
+}
 ENTRIES: Final[dict[str, type[msgspec.Struct]]] = {"CatalogueEntry": CatalogueEntry}
 OUTPUTS: Final[dict[str, type[msgspec.Struct]]] = {
     "RecommendationList": RecommendationList,
@@ -43,7 +48,7 @@ OUTPUTS: Final[dict[str, type[msgspec.Struct]]] = {
 }
 RECORDS: Final[dict[str, type[msgspec.Struct]]] = {"TopicRecord": TopicRecord}
 STRUCTS: Final = EVENTS | ENTRIES | OUTPUTS | RECORDS
-PARTS: Final[dict[str, type[msgspec.Struct]]] = {"Credit": Credit}
+PARTS: Final[dict[str, type[msgspec.Struct]]] = {"Credit": Credit, "ShownEntry": ShownEntry}
 """Structs that stand in fields of others."""
 BINARY: Final[dict[str, type]] = {
     "PairsFrame": PairsFrame,

@@ -78,7 +78,15 @@ class EventDecoder(Generic[E]):
     `message_bytes_max` bounds a whole message, arrays included.
     """
 
-    __slots__ = ("_array", "_bytes_max", "_has_market", "_id_fields", "_markets", "_one")
+    __slots__ = (
+        "_array",
+        "_bytes_max",
+        "_has_entries",
+        "_has_market",
+        "_id_fields",
+        "_markets",
+        "_one",
+    )
 
     def __init__(self, event_type: type[E], message_bytes_max: int = 1_000_000) -> None:
         self._one = msgspec.json.Decoder(event_type).decode
@@ -89,6 +97,7 @@ class EventDecoder(Generic[E]):
         fields = event_type.__struct_fields__
         self._id_fields = tuple(name for name in fields if name.endswith("_id"))
         self._has_market = "market" in fields
+        self._has_entries = "entries" in fields
         self._markets: set[str | None] = {None}
 
     def decode(self, raw: bytes | None) -> list[E] | Rejected:
@@ -125,14 +134,12 @@ class EventDecoder(Generic[E]):
         """The careful way, for messages that hold escapes or anything beyond ASCII."""
         for event in events:
             for name in self._id_fields:
-                value: str | None = getattr(event, name)
-                # isascii is one look at the object; printable ASCII needs nothing more.
-                if value is None or (value.isascii() and value.isprintable()):
-                    continue
-                if len(value.encode()) > ID_BYTES_MAX:
-                    return Rejected("id_too_long", f"{name}: over {ID_BYTES_MAX} bytes")
-                if _CONTROL.search(value) is not None:
-                    return Rejected("out_of_range", f"{name}: holds a control character")
+                if (rejected := _check_id(name, getattr(event, name))) is not None:
+                    return rejected
+            if self._has_entries:
+                for entry in event.entries:  # type: ignore[attr-defined]  # it has some
+                    if (rejected := _check_id("track_id", entry.track_id)) is not None:
+                        return rejected
         return None
 
     def _learn_market(self, market: str | None) -> bool:
@@ -142,6 +149,17 @@ class EventDecoder(Generic[E]):
         if len(self._markets) < _MARKETS_KNOWN_MAX:
             self._markets.add(market)
         return True
+
+
+def _check_id(name: str, value: str | None) -> Rejected | None:
+    # isascii is one look at the object; printable ASCII needs nothing more.
+    if value is None or (value.isascii() and value.isprintable()):
+        return None
+    if len(value.encode()) > ID_BYTES_MAX:
+        return Rejected("id_too_long", f"{name}: over {ID_BYTES_MAX} bytes")
+    if _CONTROL.search(value) is not None:
+        return Rejected("out_of_range", f"{name}: holds a control character")
+    return None
 
 
 _ENCODER: Final = msgspec.json.Encoder()

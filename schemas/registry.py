@@ -17,6 +17,7 @@ from schemas.internal import DEAD_LETTER_VALUE_BYTES_MAX
 __all__ = [
     "DEAD_LETTERS",
     "FEEDBACK",
+    "IMPRESSIONS",
     "LISTENERS_CHANGELOG",
     "NEIGHBOURS_CHANGELOG",
     "PAIRS",
@@ -131,6 +132,16 @@ TRACKS: Final = TopicSpec(
     compacted=True,
     doc="The catalogue: the last entry of a track is what it is; an empty value deletes it.",
 )
+IMPRESSIONS: Final = TopicSpec(
+    name="impressions",
+    key="user_id",
+    direction="in",
+    value_type="Impression",
+    owner="producers",
+    group=_LISTENERS,
+    retention_ms=7 * _DAY_MS,
+    doc="What was shown of lists and what became of it, one event or an array per message.",
+)
 PAIRS: Final = TopicSpec(
     name="pairs",
     key="none: the sender chooses the partition of the left track",
@@ -223,6 +234,7 @@ TRENDS_CHANGELOG: Final = TopicSpec(
 TOPICS: Final = (
     PLAYS,
     FEEDBACK,
+    IMPRESSIONS,
     TRACKS,
     PAIRS,
     TREND_COUNTS,

@@ -9,7 +9,7 @@ import orjson
 from rich.console import Console
 
 from segue.config import load_settings
-from segue.demo.arms import ArmSums, arm_rows, arms_table
+from segue.demo.arms import ArmSums, arm_rows, arms_table, shown_rows, shown_table
 from segue.demo.scrape import read_pages
 from segue.errors import Misconfigured, Unavailable
 from segue.local.rundir import RunDirectory
@@ -24,7 +24,7 @@ from segue.local.rundir import RunDirectory
 )
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
 def arms(*, workers: tuple[str, ...], as_json: bool) -> None:
-    """Show each arm's hit rates and ranks, with intervals of 95 %.
+    """Show each arm's hit rates and ranks, with intervals of 95 %, and acceptance by source.
 
     A play tests the lists that stood before it: `next` by every play, `discover` by tracks new to
     the listener. Sums are those of all workers since each of them started. The intervals follow
@@ -36,13 +36,18 @@ def arms(*, workers: tuple[str, ...], as_json: bool) -> None:
         raise Unavailable(
             "no worker answers", what="workers", remedy="`segue status` shows what runs"
         )
-    rows = arm_rows(ArmSums(pages))
+    sums = ArmSums(pages)
+    rows, shown = arm_rows(sums), shown_rows(sums)
     if as_json:
-        click.echo(orjson.dumps({"workers": len(pages), "arms": rows}, option=orjson.OPT_INDENT_2))
-    elif not rows:
-        click.echo("no play has tested a list yet")
-    else:
+        found = {"workers": len(pages), "arms": rows, "shown": shown}
+        click.echo(orjson.dumps(found, option=orjson.OPT_INDENT_2))
+        return
+    if not rows and not shown:
+        click.echo("no play has tested a list yet, and nothing was shown")
+    if rows:
         Console().print(arms_table(rows))
+    if shown:
+        Console().print(shown_table(shown))
 
 
 def _own_workers() -> list[tuple[str, int]]:

@@ -1,4 +1,4 @@
-"""The client for app teams: produce plays, feedback and the catalogue; read lists.
+"""The client for app teams: produce plays, feedback, impressions and the catalogue; read lists.
 
     async with PlayProducer("127.0.0.1:19092") as producer:
         await producer.send(play)
@@ -9,6 +9,7 @@ It needs the contract (`schemas`), aiokafka and redis, and nothing else of Segue
 """
 
 from schemas.events import Feedback, PlayEvent
+from schemas.impressions import Impression, ShownEntry
 from schemas.outputs import RecommendationList, SimilarTracks, TrendingTracks
 from schemas.tracks import CatalogueEntry, Credit
 from segue.client.lists import ListReader
@@ -20,10 +21,12 @@ __all__ = [
     "CatalogueEntry",
     "Credit",
     "Feedback",
+    "Impression",
     "ListReader",
     "PlayEvent",
     "PlayProducer",
     "RecommendationList",
+    "ShownEntry",
     "SimilarTracks",
     "TrendingTracks",
     "movement",

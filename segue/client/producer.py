@@ -14,8 +14,9 @@ from aiokafka.errors import KafkaError
 
 from schemas.codec import EventDecoder, Rejected, encode_event
 from schemas.events import Feedback, PlayEvent
+from schemas.impressions import Impression
 from schemas.murmur2 import partition_of
-from schemas.registry import FEEDBACK, PLAYS, TRACKS
+from schemas.registry import FEEDBACK, IMPRESSIONS, PLAYS, TRACKS
 from schemas.tracks import CatalogueEntry, EntryDecoder
 from segue.errors import Unavailable
 
@@ -53,9 +54,11 @@ class PlayProducer:
         }
         self._plays = PLAYS.topic(topic_prefix)
         self._feedback = FEEDBACK.topic(topic_prefix)
+        self._impressions = IMPRESSIONS.topic(topic_prefix)
         self._tracks = TRACKS.topic(topic_prefix)
         self._check_play = EventDecoder(PlayEvent).decode
         self._check_feedback = EventDecoder(Feedback).decode
+        self._check_impression = EventDecoder(Impression).decode
         self._check_entry = EntryDecoder().decode
         self._producer: AIOKafkaProducer | None = None
         self._failure: BaseException | None = None
@@ -101,6 +104,11 @@ class PlayProducer:
         """Buffer one statement of a listener. Waits and raises as `send` does."""
         raw = _checked(self._check_feedback, feedback)
         await self._send(self._feedback, feedback.user_id, raw)
+
+    async def send_impression(self, impression: Impression) -> None:
+        """Buffer what was shown of a list. Waits and raises as `send` does."""
+        raw = _checked(self._check_impression, impression)
+        await self._send(self._impressions, impression.user_id, raw)
 
     async def send_track(self, entry: CatalogueEntry) -> None:
         """Buffer an entry of the catalogue, which replaces what was said of its track before.

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 from prometheus_client.metrics_core import Metric
 from rich.table import Table
 
 from models.evaluate.comparing import Estimate, difference, ratio, verdict
+from schemas.impressions import Action
 from segue.demo.scrape import family_name, totals
 from segue.telemetry import metrics
 
-__all__ = ["ArmSums", "arm_rows", "arms_table"]
+__all__ = ["ArmSums", "arm_rows", "arms_table", "shown_rows", "shown_table"]
 
 LISTS: Final = {"next": "next track", "discover": "new track"}
 MEASURES: Final = {"hr@10": "HR@10", "hr@20": "HR@20", "mrr@20": "MRR@20", "ndcg@20": "NDCG@20"}
+ACTIONS: Final = get_args(Action)
 _TRIALS: Final = "trials"
+_SHOWN: Final = family_name(metrics.SHOWN)
 _NAMES: Final = {
     family_name(metrics.TRIALS): _TRIALS,
     family_name(metrics.RECIPROCAL_RANKS): "mrr@20",
@@ -35,10 +38,14 @@ class ArmSums:
     def __init__(self, pages: Iterable[Iterable[Metric]]) -> None:
         self._sums: dict[tuple[str, str, str], dict[str, float]] = {}
         self.arms: list[str] = []
+        self.shown: dict[tuple[str, str, str], dict[str, int]] = {}
+        """Entries on screens by arm, list and source, then by what became of them."""
         for page in pages:
             for family in page:
                 if family.name in _NAMES:
                     self._add(family)
+                elif family.name == _SHOWN:
+                    self._add_shown(family)
         self.arms.sort(key=lambda arm: arm != "default")
 
     def _add(self, family: Metric) -> None:
@@ -50,6 +57,13 @@ class ArmSums:
             cohorts = self._sums.setdefault((labels["list"], labels["arm"], name), {})
             cohort = labels["cohort"]
             cohorts[cohort] = cohorts.get(cohort, 0.0) + row.value
+
+    def _add_shown(self, family: Metric) -> None:
+        for row in totals(family):
+            labels = row.labels
+            key = labels["arm"], labels["list"], labels["source"]
+            actions = self.shown.setdefault(key, dict.fromkeys(ACTIONS, 0))
+            actions[labels["action"]] = actions.get(labels["action"], 0) + round(row.value)
 
     def trials(self, name: str, arm: str) -> int:
         """How often a list of an arm was tested."""
@@ -92,6 +106,27 @@ def arms_table(rows: Sequence[Row]) -> Table:
                 cells = [_cell(row[measure]) for measure in MEASURES]
                 table.add_row(asked, row["arm"], f"{row['trials']:,}", *cells, _said(row["hr@10"]))
         table.add_section()
+    return table
+
+
+def shown_rows(sums: ArmSums) -> list[Row]:
+    """One row for each arm, list and source of which entries were on a screen, for JSON."""
+    return [
+        {"arm": arm, "list": name, "source": source, "shown": sum(actions.values()), **actions}
+        for (arm, name, source), actions in sorted(sums.shown.items())
+    ]
+
+
+def shown_table(rows: Sequence[Row]) -> Table:
+    """The same for people, with what was tapped and dismissed as shares."""
+    table = Table(title="Acceptance: what listeners did with the entries they saw")
+    for heading in ("arm", "list", "source"):
+        table.add_column(heading)
+    for heading in ("shown", "tapped", "dismissed"):
+        table.add_column(heading, justify="right")
+    for row in rows:
+        shares = [f"{100 * row[action] / row['shown']:.1f} %" for action in ACTIONS[1:]]
+        table.add_row(row["arm"], row["list"], row["source"], f"{row['shown']:,}", *shares)
     return table
 
 

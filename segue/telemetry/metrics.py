@@ -201,6 +201,12 @@ GAINS: Final = _counter(
     "Quality",
     _TRIED,
 )
+SHOWN: Final = _counter(
+    "segue_entries_shown_total",
+    "Entries of lists that were on a screen, by what became of them: seen, tapped or dismissed.",
+    "Quality",
+    ("arm", "list", "source", "action"),
+)
 RECENT_HITS: Final = _gauge(
     "segue_prequential_recent_hits_ratio",
     "HR@10 of late: since it last changed for good (ADWIN's window).",

@@ -24,6 +24,7 @@ from schemas.frames import (
     encode_pairs,
     encode_trend_counts,
 )
+from schemas.impressions import Impression, ShownEntry
 from schemas.internal import TopicRecord, decode_topic_record, encode_topic_record
 from schemas.outputs import (
     RecommendationList,
@@ -159,6 +160,28 @@ FULL_TRACK = CatalogueEntry(
 )
 TOPIC = TopicRecord(topic="segue.plays.v1", partitions=4, created_at_ms=1_795_383_600_000)
 
+SHOWN = Impression(
+    event_id="i-1",
+    user_id="listener-1",
+    kind="discover",
+    version=VERSION,
+    at_ms=1_795_383_612_345,
+    entries=(
+        ShownEntry("トラック/42", 0, "seen", "together"),
+        ShownEntry("track-3", 1, "tapped", "popular"),
+        ShownEntry("track-4", 2, "dismissed", "artist"),
+    ),
+    arm="without-artist",
+)
+GLANCED = Impression(
+    event_id="i-2",
+    user_id="listener-1",
+    kind="next",
+    version=VERSION,
+    at_ms=1_795_383_612_345,
+    entries=(ShownEntry("track-3", 99, "seen"),),
+)
+
 # version and name of the file -> its bytes as today's code writes them
 WRITERS: dict[str, Callable[[], bytes]] = {
     "v1/PlayEvent.minimal.json": lambda: encode_event(MINIMAL),
@@ -167,6 +190,8 @@ WRITERS: dict[str, Callable[[], bytes]] = {
     "v1/Feedback.block.json": lambda: encode_event(BLOCK),
     "v1/CatalogueEntry.minimal.json": lambda: encode_event(TRACK),
     "v1/CatalogueEntry.full.json": lambda: encode_event(FULL_TRACK),
+    "v3/Impression.full.json": lambda: encode_event(SHOWN),
+    "v3/Impression.minimal.json": lambda: encode_event(GLANCED),
     "v3/Feedback.array.json": lambda: msgspec.json.encode(SAID),
     "v3/RecommendationList.json": lambda: encode_list(
         VERSION,
@@ -308,6 +333,12 @@ def test_golden_plays_are_read(name: str, events: list[PlayEvent]) -> None:
 def test_golden_feedback_is_read() -> None:
     assert EventDecoder(Feedback).decode(golden("v3/Feedback.array.json")) == SAID
     assert EventDecoder(Feedback).decode(golden("v1/Feedback.block.json")) == [BLOCK]
+
+
+def test_golden_impressions_are_read() -> None:
+    decode = EventDecoder(Impression).decode
+    assert decode(golden("v3/Impression.full.json")) == [SHOWN]
+    assert decode(golden("v3/Impression.minimal.json")) == [GLANCED]
 
 
 def test_golden_entries_are_read() -> None:

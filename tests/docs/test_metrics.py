@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "reference" / "metrics.md"
 LABELS = {
     *("agent", "outcome", "since", "topic", "state", "stage", "group", "kind", "reason", "arm"),
-    *("list", "cohort", "k"),
+    *("list", "cohort", "k", "source", "action"),
 }
 """Labels whose values are few by construction."""
 UNITS = ("seconds", "bytes", "records", "entries", "assigned", "paused", "ratio")

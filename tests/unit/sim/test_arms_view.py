@@ -11,7 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from models.evaluate.comparing import Estimate, difference, ratio, verdict
 from segue.cli.arms import arms
-from segue.demo.arms import ArmSums, arm_rows
+from segue.demo.arms import ArmSums, arm_rows, shown_rows
 from segue.errors import Misconfigured, Unavailable
 
 TRIALS = "segue_prequential_trials_total"
@@ -57,6 +57,22 @@ def test_sums_of_all_workers_are_added_and_default_comes_first() -> None:
     assert (row["trials"], values) == (20, [0.2, 0.4, 0.1, 0.2])
     assert row["hr@10"]["margin"] is None  # one cohort says nothing of chance
     assert row["hr@10"]["said"] == "too few listeners to tell"
+
+
+def test_what_was_shown_is_added_by_arm_list_and_source() -> None:
+    def shown(arm: str, source: str, action: str, count: int) -> str:
+        labels = f'arm="{arm}",list="next",source="{source}",action="{action}"'
+        return f"segue_entries_shown_total{{{labels}}} {count}"
+
+    head = "# TYPE segue_entries_shown_total counter"
+    one = [head, shown("default", "after", "seen", 5), shown("default", "after", "tapped", 1)]
+    two = [head, shown("default", "after", "seen", 2), shown("default", "again", "dismissed", 4)]
+    rows = shown_rows(sums_of("\n".join([*one, ""]), "\n".join([*two, ""])))
+    keys = ("source", "shown", "seen", "tapped", "dismissed")
+    assert [tuple(row[key] for key in keys) for row in rows] == [
+        ("after", 8, 7, 1, 0),
+        ("again", 4, 0, 0, 4),
+    ]
 
 
 def test_list_that_was_never_tested_has_no_rates() -> None:

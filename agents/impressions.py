@@ -1,0 +1,77 @@
+"""Impressions: what listeners did with their lists is counted, what they dismissed is hidden."""
+
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
+from weakref import WeakKeyDictionary
+
+from agents.deps import Deps
+from agents.lists import ListWriter
+from agents.pausing import pause_if_flooded
+from models.recommend.impressions import ImpressionWindow, accepted, dismissals
+from models.recommend.listeners import ListenerState
+from schemas.codec import EventDecoder
+from schemas.impressions import Impression
+from schemas.registry import DEAD_LETTERS, IMPRESSIONS
+from segue.telemetry import metrics
+from streams.app import SegueApp
+from streams.intake import Intake, IntakeLimits
+from streams.tasks import TaskGroup
+from streams.transport import Polls
+
+__all__ = ["register"]
+
+
+def register(
+    app: SegueApp, deps: Deps, listeners: TaskGroup[ListenerState], lists: ListWriter
+) -> None:
+    """Register the agent `impressions`. It shares the listeners' tasks with `plays`.
+
+    What is hidden holds exactly once, by the task's transaction; what is counted is a metric.
+    """
+    settings = deps.settings
+    intake: Intake[Impression] = Intake(
+        EventDecoder(Impression, settings.message_bytes_max),
+        time_ms="at_ms",
+        dead_letters=DEAD_LETTERS.topic(settings.topic_prefix),
+        limits=IntakeLimits(settings.partitions, settings.bad_window, settings.bad_share_max),
+    )
+    windows: WeakKeyDictionary[ListenerState, ImpressionWindow] = WeakKeyDictionary()
+
+    @app.agent(app.polls(IMPRESSIONS.topic(settings.topic_prefix), urgent=True), name="impressions")
+    async def impressions(polls: Polls) -> AsyncIterator[dict[str, int]]:
+        async for poll in polls:
+            outcomes: Counter[str] = Counter()
+            async with listeners.units(poll) as units:
+                read = [(unit, intake.read(unit)) for unit in units]
+                found = [
+                    (unit, taken, _new(windows, unit.state, taken.events)) for unit, taken in read
+                ]
+                hidden = [(unit, dismissals(new)) for unit, _, new in found]
+                await lists.fetch(hidden)
+                touched = [(unit, unit.state.apply_feedback(said).touched) for unit, said in hidden]
+                await lists.write(touched)
+                for unit, taken, new in found:
+                    _count(unit.state, new)
+                    repeated = len(taken.events) - len(new)
+                    outcomes.update({"applied": len(new), "duplicate": repeated} | taken.tally())
+            outcomes = +outcomes
+            for outcome, count in outcomes.items():
+                metrics.EVENTS.labels("impressions", outcome).inc(count)
+            for unit in units:
+                await pause_if_flooded(listeners, unit.batch, intake, deps)
+            yield dict(outcomes)
+
+
+def _new(
+    windows: WeakKeyDictionary[ListenerState, ImpressionWindow],
+    state: ListenerState,
+    events: Sequence[Impression],
+) -> list[Impression]:
+    """The events that are no repeats."""
+    new = windows.setdefault(state, ImpressionWindow()).new(events)
+    return [event for event, is_new in zip(events, new, strict=True) if is_new]
+
+
+def _count(state: ListenerState, events: Sequence[Impression]) -> None:
+    for labels, count in accepted(events, state.arms).items():
+        metrics.SHOWN.labels(*labels).inc(count)

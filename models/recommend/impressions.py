@@ -1,0 +1,74 @@
+"""What was shown of lists: repeats left out, dismissals as statements, acceptance to count."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Final
+
+from models.recommend.arms import Arms
+from models.recommend.plays import hash64
+from schemas.events import Feedback
+from schemas.impressions import Impression
+from schemas.outputs import SOURCES
+
+__all__ = ["OTHER", "Accepted", "ImpressionWindow", "accepted", "dismissals"]
+
+OTHER: Final = "other"
+"""An arm or a source that is none of ours now."""
+
+Accepted = Counter[tuple[str, str, str, str]]
+"""Entries by arm, list, source and action."""
+
+
+class ImpressionWindow:
+    """The last `size` impressions of a partition by 64 bits of their ids: about 1.5 MB.
+
+    In memory only. What outlives a restart is hidden tracks, where a repeat is none by its time;
+    what impressions count begins with the worker.
+    """
+
+    def __init__(self, size: int = 16_384) -> None:
+        self._size = size
+        self._ids: dict[int, None] = {}
+
+    def new(self, events: Sequence[Impression]) -> list[bool]:
+        """Tell of each event whether its id is not among the last; remember those."""
+        return [self._is_new(hash64(f"{event.user_id}\n{event.event_id}")) for event in events]
+
+    def _is_new(self, event: int) -> bool:
+        ids = self._ids
+        if event in ids:
+            return False
+        ids[event] = None
+        if len(ids) > self._size:
+            del ids[next(iter(ids))]
+        return True
+
+
+def dismissals(events: Sequence[Impression]) -> list[Feedback]:
+    """What was sent away, as the feedback `hide`: out of both lists for as long as that says."""
+    return [
+        Feedback(
+            event_id=event.event_id,
+            user_id=event.user_id,
+            kind="hide",
+            track_id=entry.track_id,
+            at_ms=event.at_ms,
+        )
+        for event in events
+        for entry in event.entries
+        if entry.action == "dismissed"
+    ]
+
+
+def accepted(events: Sequence[Impression], arms: Arms) -> Accepted:
+    """Count entries by what happened to them."""
+    found: Accepted = Counter()
+    for event in events:
+        arm = arms.name(arms.cell(event.user_id)) if event.arm is None else event.arm
+        arm = arm if arm in arms.names else OTHER
+        for entry in event.entries:
+            source = entry.source if entry.source in SOURCES else OTHER
+            found[arm, event.kind, source, entry.action] += 1
+    return found
