@@ -52,7 +52,7 @@ __all__ = [
 ]
 
 RECENT_PLAYS: Final = 50
-HEARD_TRACKS: Final = 256
+HEARD_TRACKS: Final = 160
 
 
 @dataclass(frozen=True, slots=True)

@@ -155,11 +155,11 @@ class ListenerState:
         return None if slot is None else snapshot(self.arrays, slot, self.vocabulary.names)
 
     def has_heard(self, slot: int, track_id: str) -> bool:
-        """Whether the track is among the last 256 that the listener heard, by 16 bits of it."""
+        """Whether the track is among the last 160 that the listener heard, by 16 bits of it."""
         return hash16(track_id) in self.arrays.heard[slot, : self.heard_count(slot)]
 
     def heard_count(self, slot: int) -> int:
-        """How many distinct tracks the listener is known to have heard, at most 256."""
+        """How many distinct tracks the listener is known to have heard, at most 160."""
         return int(self.arrays.meta[slot, HEARD_COUNT])
 
     def blocks_artists(self, slot: int) -> bool:

@@ -2,7 +2,7 @@
 
 Sources name candidates (`kernels.candidates`), and a ranker for each list, learned from every play,
 orders them (`kernels.ranking`). `next` may repeat what the listener knows; `discover` holds only
-tracks that are not among the last 256 they heard. Neither holds a blocked track or the one just
+tracks that are not among the last 160 they heard. Neither holds a blocked track or the one just
 played. Both are filled up with what is trending in the listener's market, then in the world.
 """
 

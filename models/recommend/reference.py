@@ -26,7 +26,7 @@ from schemas.outputs import WORLD, Direction
 __all__ = ["ReferenceListeners", "ReferenceRows", "ReferenceTrend"]
 
 FADING_GONE = 1e-6
-RECENT, HEARD, CONTEXT, WEIGHT, ROW, LIKES_BEFORE = 50, 256, 10, 2520, 60, 5
+RECENT, HEARD, CONTEXT, WEIGHT, ROW, LIKES_BEFORE = 50, 160, 10, 2520, 60, 5
 LIKED, BLOCKED, HIDDEN, BLOCKED_ARTIST, TASTE = 1, 2, 3, 4, (5, 6, 7)
 SAYS = {"like": LIKED, "block_track": BLOCKED, "hide": HIDDEN, "block_artist": BLOCKED_ARTIST}
 TAKES_BACK = {

@@ -22,7 +22,7 @@ from segue.testing.wire import ListenerFacts, RowFacts, Said, folded, read_event
 
 __all__ = ["ARTIST_MARK", "Truth", "home_of"]
 
-RECENT, HEARD, CONTEXT, ARTISTS, LIKES_BEFORE = 50, 256, 10, 5, 5
+RECENT, HEARD, CONTEXT, ARTISTS, LIKES_BEFORE = 50, 160, 10, 5, 5
 SAYS = {"like": 1, "block_track": 2, "hide": 3, "block_artist": 4}
 TAKES_BACK = {"unlike": (1,), "unblock_track": (2,), "unblock_artist": (4,), "undo": (1, 2, 3, 4)}
 LIKED, HIDDEN, TASTE = 1, 3, {"artists": 5, "genres": 6, "languages": 7}

@@ -186,14 +186,14 @@ def test_tracks_that_agree_in_16_bits_are_heard_together() -> None:
     assert (listeners.has_heard(slot, alike), listeners.has_heard(slot, other)) == (True, False)
 
 
-def test_256_distinct_tracks_are_remembered_as_heard() -> None:
+def test_160_distinct_tracks_are_remembered_as_heard() -> None:
     listeners = state()
-    touched = listeners.learn([play(f"t{i}", T0 + i) for i in range(257)]).touched
+    touched = listeners.learn([play(f"t{i}", T0 + i) for i in range(161)]).touched
     listeners.learn([play("t1", T0 + 300), play("new", T0 + 301)])
     assert not listeners.has_heard(touched[0], "t0")
     assert listeners.has_heard(touched[0], "t1")
     assert not listeners.has_heard(touched[0], "t2")
-    assert listeners.heard_count(touched[0]) == 256
+    assert listeners.heard_count(touched[0]) == 160
 
 
 def test_50_plays_are_remembered_as_recent() -> None:
