@@ -4,7 +4,7 @@ No autodiscovery: Faust drops a module whose import fails and goes on without it
 registered here, by name.
 """
 
-from agents import feedback, impressions, pairs, plays, trend_counts
+from agents import feedback, impressions, pairs, plays, privacy, trend_counts
 from agents.deps import Deps
 from agents.listeners import ListenersStage
 from agents.lists import ListWriter
@@ -49,6 +49,7 @@ def register_all(app: SegueApp, deps: Deps) -> None:
     plays.register(app, deps, listeners, lists)
     feedback.register(app, deps, listeners, lists)
     impressions.register(app, deps, listeners, lists)
+    privacy.register(app, deps, listeners, lists)
     pairs.register(app, deps, neighbours)
     trend_counts.register(app, deps, vocabulary)
 

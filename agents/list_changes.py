@@ -1,6 +1,6 @@
 """What leaves for the topic `recommendations`: changed lists, one record a listener and flush."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -22,7 +22,9 @@ class ListChanges:
     """
 
     def __init__(self) -> None:
-        self._waiting: WeakKeyDictionary[ListenerState, dict[str, bytes]] = WeakKeyDictionary()
+        self._waiting: WeakKeyDictionary[ListenerState, dict[str, bytes | None]] = (
+            WeakKeyDictionary()
+        )
         self._noted: WeakKeyDictionary[ListenerState, np.ndarray[tuple[int], np.dtype[np.int64]]]
         self._noted = WeakKeyDictionary()
 
@@ -39,6 +41,17 @@ class ListChanges:
             noted[slot] = tracks
             self._waiting.setdefault(state, {})[served.user_id] = encode_recommendations(*raw)
 
-    def drain(self, state: ListenerState) -> Iterator[tuple[str, bytes]]:
-        """Give out each listener whose lists changed since the last call, and the lists."""
+    def erase(self, state: ListenerState, users: Iterable[str]) -> None:
+        """Note that listeners have no lists any more.
+
+        Whatever lists are noted next count as changed: they may be those of before.
+        """
+        self._noted.pop(state, None)
+        self._waiting.setdefault(state, {}).update(dict.fromkeys(users))
+
+    def drain(self, state: ListenerState) -> Iterator[tuple[str, bytes | None]]:
+        """Give out each listener whose lists changed since the last call, and the lists.
+
+        None of one who was erased.
+        """
         yield from self._waiting.pop(state, {}).items()

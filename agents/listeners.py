@@ -1,4 +1,4 @@
-"""Stage A: listeners. Reads plays and feedback by listener, sends pairs and trend counts on."""
+"""Stage A: listeners. Reads what they do and ask for, sends pairs and trend counts on."""
 
 from collections.abc import AsyncIterator, Iterator
 
@@ -17,6 +17,7 @@ from schemas.registry import (
     LISTENERS_CHANGELOG,
     PAIRS,
     PLAYS,
+    PRIVACY,
     RECOMMENDATIONS,
     TREND_COUNTS,
 )
@@ -26,6 +27,7 @@ from streams.task import PartitionTask
 
 __all__ = ["ListenersStage"]
 
+DAY_MS = 86_400_000
 REWRITE_LISTENERS = 200  # lists made at once when Redis lost its data
 
 
@@ -39,7 +41,8 @@ class ListenersStage:
         self, vocabulary: Vocabulary, lists: ListWriter, deps: Deps, *, arms: Arms
     ) -> None:
         prefix = deps.settings.topic_prefix
-        self.inputs = (PLAYS.topic(prefix), FEEDBACK.topic(prefix), IMPRESSIONS.topic(prefix))
+        inputs = (PLAYS, FEEDBACK, IMPRESSIONS, PRIVACY)
+        self.inputs = tuple(spec.topic(prefix) for spec in inputs)
         self.changelog = LISTENERS_CHANGELOG.topic(prefix)
         self.flush_interval_s = self.publish_interval_s = deps.settings.flush_interval_s
         self._pairs, self._trends = PAIRS.topic(prefix), TREND_COUNTS.topic(prefix)
@@ -57,17 +60,21 @@ class ListenersStage:
             lateness_ms=settings.lateness_ms,
             session_gap_ms=settings.session_gap_ms,
             hold_suspicious=settings.hold_suspicious,
+            erasures_max=settings.erasures_per_partition_max,
+            erasure_memory_ms=settings.erasure_memory_days * DAY_MS,
+            erasure_key=settings.erasure_secret.get_secret_value().encode(),
         )
         return ListenerState(self._vocabulary, limits, arms=self._arms)
 
     def outputs(self, state: ListenerState) -> list[Output]:
         """Drain pairs (a frame per partition of the left track), trend counts (per market) and
         changed lists."""
-        frames = state.drain_pairs(self._track_partition).items()
+        given = state.drain_pairs(self._track_partition).items()
+        erased = state.drain_erased(self._track_partition).items()
         limit = self._deps.settings.message_bytes_max // 2
         pairs = [
             Output(self._pairs, partition, None, raw)
-            for partition, frame in frames
+            for partition, frame in (*given, *erased)
             for raw in split_pairs(frame, limit)
         ]
         counts = [

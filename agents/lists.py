@@ -14,7 +14,7 @@ from models.recommend.recommender import Needs, Recommender, ServedLists
 from models.recommend.rowcache import RowCache
 from schemas.events import Feedback, PlayEvent
 from schemas.outputs import decode_trending, encode_list
-from schemas.rediskeys import discover_key, next_key, row_key, trend_key
+from schemas.rediskeys import discover_key, listener_keys, next_key, row_key, trend_key
 from segue.telemetry.logs import get_logger
 from streams.sinks.redis import Values, Write
 from streams.task import PartitionTask
@@ -79,6 +79,20 @@ class ListWriter:
         ]
         if writes:
             await self._deps.sink.write(*writes)
+
+    async def delete(self, erased: Iterable[tuple[Unit[ListenerState], Sequence[str]]]) -> None:
+        """Delete everything that Redis holds of each unit's users.
+
+        Under a version as lists are, so that no former owner writes them again. Waits as `write`.
+        """
+        writes = []
+        for unit, users in erased:
+            version = await self._versions.at(unit.task, unit.version_offset)
+            items = [(key, None) for user in users for key in listener_keys(user)]
+            writes.append(Write(unit.task, Values("list", version, items, ttl_s=1)))
+            if self.changes is not None:
+                self.changes.erase(unit.state, users)
+        await self._deps.sink.write(*writes)
 
     async def make(self, task: Task, slots: Sequence[int], offset: int) -> Values:
         """Return the lists of `slots` as keys and values, under the version of `offset`."""

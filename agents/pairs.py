@@ -62,6 +62,9 @@ class NeighboursStage:
         started_s = clock_s()
         if not complete:
             await self._verifier.verify_if_due(task)
+        withdrawn = task.state.drain_withdrawn()
+        if withdrawn:
+            await self._withdraw(task, withdrawn)
         for rows in _waiting(task.state):
             await self._deps.sink.write(Write(task, await self._values(task, rows)))
             if complete:
@@ -76,6 +79,12 @@ class NeighboursStage:
         task.state.mark_all_published_dirty()
         for rows in _waiting(task.state):
             yield await self._values(task, rows)
+
+    async def _withdraw(self, task: PartitionTask[NeighbourState], names: list[str]) -> None:
+        """Delete rows of which an erasure left nothing."""
+        version = await self._versions.at(task, task.version_offset)
+        items = [(row_key(name), None) for name in names]
+        await self._deps.sink.write(Write(task, Values("similar", version, items, ttl_s=1)))
 
     async def _values(
         self, task: PartitionTask[NeighbourState], rows: Iterable[tuple[str, RowColumns]]

@@ -1,6 +1,6 @@
 """Versions of a partition's values that only grow, whoever owns the partition.
 
-Lists follow from two inputs, plays and feedback, so a version counts the records of all inputs.
+Lists follow from several inputs (plays, feedback), so a version counts the records of all of them.
 An owner that died may have written values of records it never committed. The next owner applies
 those again, but maybe feedback before plays and in other batches: its sums then run behind those in
 Redis, and a list that lacks a new block would be kept because its number is higher. So the number

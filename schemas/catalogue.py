@@ -11,14 +11,16 @@ from typing import Any, Final
 
 import msgspec
 
-from schemas.events import Feedback, PlayEvent
+from schemas.events import Feedback, PlayEvent, PrivacyRequest
 from schemas.frames import PairsFrame, TrendCountsFrame
 from schemas.impressions import Impression, ShownEntry
 from schemas.internal import TopicRecord
 from schemas.outputs import RecommendationList, Recommendations, SimilarTracks, TrendingTracks
+from schemas.privacy import ListenerExport
 from schemas.tracks import CatalogueEntry, Credit
 
 __all__ = [
+    "ANSWERS",
     "BINARY",
     "CONTRACT_VERSION",
     "ENTRIES",
@@ -38,6 +40,7 @@ EVENTS: Final[dict[str, type[msgspec.Struct]]] = {
     "PlayEvent": PlayEvent,
     "Feedback": Feedback,
     "Impression": Impression,
+    "PrivacyRequest": PrivacyRequest,
 }
 ENTRIES: Final[dict[str, type[msgspec.Struct]]] = {"CatalogueEntry": CatalogueEntry}
 OUTPUTS: Final[dict[str, type[msgspec.Struct]]] = {
@@ -46,8 +49,9 @@ OUTPUTS: Final[dict[str, type[msgspec.Struct]]] = {
     "SimilarTracks": SimilarTracks,
     "TrendingTracks": TrendingTracks,
 }
+ANSWERS: Final[dict[str, type[msgspec.Struct]]] = {"ListenerExport": ListenerExport}
 RECORDS: Final[dict[str, type[msgspec.Struct]]] = {"TopicRecord": TopicRecord}
-STRUCTS: Final = EVENTS | ENTRIES | OUTPUTS | RECORDS
+STRUCTS: Final = EVENTS | ENTRIES | OUTPUTS | ANSWERS | RECORDS
 PARTS: Final[dict[str, type[msgspec.Struct]]] = {"Credit": Credit, "ShownEntry": ShownEntry}
 """Structs that stand in fields of others."""
 BINARY: Final[dict[str, type]] = {

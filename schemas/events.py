@@ -32,6 +32,8 @@ __all__ = [
     "Market",
     "Names",
     "PlayEvent",
+    "PrivacyKind",
+    "PrivacyRequest",
     "Text",
     "TimeMs",
 ]
@@ -67,6 +69,7 @@ FeedbackKind = Literal[
     "undo",
     "taste",
 ]
+PrivacyKind = Literal["erase", "export"]
 MISSING_SUBJECT: Final = "no subject"
 """How the message of the error begins; the codec calls it a missing field."""
 _OF_ARTIST: Final = ("block_artist", "unblock_artist")
@@ -140,3 +143,17 @@ class Feedback(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
             missing = not artist_name(self.artist or "")
         if missing:
             raise ValueError(f"{MISSING_SUBJECT}: `{self.kind}` needs {needed}")
+
+
+class PrivacyRequest(Struct, frozen=True, gc=False):
+    """A listener asks to be forgotten, or for what is kept of them.
+
+    Key of the Kafka message: `user_id`. Erasing twice is the same as erasing once; what happened
+    before `at_ms` is refused from then on, whenever it arrives. An export is answered on the topic
+    `privacy-exports`.
+    """
+
+    event_id: Annotated[Id, Meta(description="Unique per request; the answer names it.")]
+    user_id: Annotated[Id, Meta(description="The listener; also the key of the message.")]
+    kind: Annotated[PrivacyKind, Meta(description="What is asked for.")]
+    at_ms: Annotated[TimeMs, Meta(description="When it was asked for, ms since 1970 UTC.")]

@@ -7,7 +7,7 @@ since compiled code will follow it without looking.
 
 Layout, little-endian, columns aligned so that compiled code reads them in place:
 
-    magic "SG", kind "P" or "T", format version 3        4 bytes
+    magic "SG", kind "P", "E" or "T", format version 3   4 bytes
     number of names, of entries, of plays (pairs only)   3 x u32
     columns, in the order each type states               i64 or i32 each
     forward (pairs only)                                 u8 each
@@ -47,6 +47,7 @@ Int64s = NDArray[np.int64]
 _HEADER: Final = struct.Struct("<2s1sBIII")
 _MAGIC: Final = b"SG"
 _PAIRS: Final = b"P"
+_ERASED: Final = b"E"
 _TREND_COUNTS: Final = b"T"
 _VERSION: Final = 3
 
@@ -66,6 +67,8 @@ class PairsFrame:
     gains `play_count` plays, by `play_artist` (the track itself if no play named one). Columns on
     the wire, kind "P": weight (i64), left, right, then per track play_track, play_artist,
     play_count, then forward (u8).
+
+    `erased`, the frame holds what erased listeners gave, to be taken back; kind "E" then.
     """
 
     names: list[str]
@@ -76,6 +79,7 @@ class PairsFrame:
     right: Int32s
     weight: Int64s
     forward: NDArray[np.uint8]
+    erased: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +103,10 @@ def encode_pairs(frame: PairsFrame) -> bytes:
     lengths = {len(frame.left), len(frame.right), len(frame.forward)}
     if lengths != {entries} or {len(frame.play_count), len(frame.play_artist)} != {plays}:
         raise ValueError("columns of a pairs frame differ in length")
+    kind = _ERASED if frame.erased else _PAIRS
     return b"".join(
         (
-            _HEADER.pack(_MAGIC, _PAIRS, _VERSION, len(frame.names), entries, plays),
+            _HEADER.pack(_MAGIC, kind, _VERSION, len(frame.names), entries, plays),
             frame.weight.astype("<i8", copy=False).tobytes(),
             frame.left.astype("<i4", copy=False).tobytes(),
             frame.right.astype("<i4", copy=False).tobytes(),
@@ -116,7 +121,8 @@ def encode_pairs(frame: PairsFrame) -> bytes:
 
 def decode_pairs(raw: bytes) -> PairsFrame:
     """The columns of a frame, writable. Raises BadFrame on anything else. O(length)."""
-    names_count, entries, plays = _read_header(raw, _PAIRS)
+    erased = raw[2:3] == _ERASED
+    names_count, entries, plays = _read_header(raw, _ERASED if erased else _PAIRS)
     names_at = _HEADER.size + 17 * entries + 12 * plays
     names = split_names(raw[names_at:], names_count)
     if len(raw) < names_at:
@@ -136,7 +142,7 @@ def decode_pairs(raw: bytes) -> PairsFrame:
     _check_indexes(counted[: 2 * plays], names_count)
     track, artist, count = counted.reshape(3, plays)
     left, right = pairs.reshape(2, entries)
-    return PairsFrame(names, track, artist, count, left, right, weight, forward)
+    return PairsFrame(names, track, artist, count, left, right, weight, forward, erased)
 
 
 def split_pairs(frame: PairsFrame, bytes_max: int) -> list[bytes]:
@@ -234,4 +240,4 @@ def _part(frame: PairsFrame, pairs: slice, plays: slice) -> PairsFrame:
     left, right, track, artist = np.split(index.astype(np.int32), ends)
     names = [frame.names[i] for i in used.tolist()]
     counts, weight, forward = frame.play_count[plays], frame.weight[pairs], frame.forward[pairs]
-    return PairsFrame(names, track, artist, counts, left, right, weight, forward)
+    return PairsFrame(names, track, artist, counts, left, right, weight, forward, frame.erased)

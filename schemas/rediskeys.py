@@ -19,6 +19,7 @@ __all__ = [
     "artist_key",
     "discover_key",
     "epoch_key",
+    "listener_keys",
     "newest_key",
     "next_key",
     "paused_key",
@@ -52,6 +53,11 @@ def next_key(user_id: str) -> str:
 def discover_key(user_id: str) -> str:
     """Key of a listener's `discover` list."""
     return f"segue:v1:discover:{user_id}"
+
+
+def listener_keys(user_id: str) -> tuple[str, ...]:
+    """Every key that holds something of a listener: what an erasure deletes."""
+    return next_key(user_id), discover_key(user_id)
 
 
 def similar_key(track_id: str) -> str:

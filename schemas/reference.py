@@ -9,6 +9,7 @@ from typing import Final
 
 from schemas.asyncapi import asyncapi_document
 from schemas.catalogue import (
+    ANSWERS,
     BINARY,
     ENTRIES,
     EVENTS,
@@ -73,6 +74,8 @@ def messages_page() -> str:
         *_table(("key", "value"), [(f"`{PREFIX}{key}`", doc) for key, doc in KINDS.items()]),
         "",
         *[line for name in OUTPUTS for line in _struct_section(name)],
+        "## Answers\n",
+        *[line for name in ANSWERS for line in _struct_section(name)],
         "## Records of Segue's own\n",
         *[line for name in RECORDS for line in _struct_section(name)],
         "## Binary frames\n",

@@ -22,6 +22,8 @@ __all__ = [
     "NEIGHBOURS_CHANGELOG",
     "PAIRS",
     "PLAYS",
+    "PRIVACY",
+    "PRIVACY_EXPORTS",
     "RECOMMENDATIONS",
     "REGISTRY",
     "TOPICS",
@@ -123,6 +125,16 @@ FEEDBACK: Final = TopicSpec(
     retention_ms=7 * _DAY_MS,
     doc="What listeners say of tracks, artists and their taste, one event or an array per message.",
 )
+PRIVACY: Final = TopicSpec(
+    name="privacy",
+    key="user_id",
+    direction="in",
+    value_type="PrivacyRequest",
+    owner="producers",
+    group=_LISTENERS,
+    retention_ms=30 * _DAY_MS,  # longer than what it makes workers refuse
+    doc="Erase a listener, or export what is kept of them.",
+)
 TRACKS: Final = TopicSpec(
     name="tracks",
     key="track_id",
@@ -169,7 +181,8 @@ RECOMMENDATIONS: Final = TopicSpec(
     value_type="Recommendations",
     owner="recommend",
     retention_ms=_DAY_MS,
-    doc="Lists that changed, one record per listener and flush; if recommendations_topic is set.",
+    doc="Lists that changed, one record per listener and flush, empty for one who was erased; if "
+    "recommendations_topic is set.",
 )
 TRENDS: Final = TopicSpec(
     name="trends",
@@ -179,6 +192,15 @@ TRENDS: Final = TopicSpec(
     owner="recommend",
     retention_ms=_DAY_MS,
     doc="Trends that changed, one record per market, window and flush.",
+)
+PRIVACY_EXPORTS: Final = TopicSpec(
+    name="privacy-exports",
+    key="user_id",
+    direction="out",
+    value_type="ListenerExport",
+    owner="recommend",
+    retention_ms=_DAY_MS,
+    doc="What is kept of a listener, in answer to a request on `privacy`.",
 )
 DEAD_LETTERS: Final = TopicSpec(
     name="dead-letters",
@@ -235,11 +257,13 @@ TOPICS: Final = (
     PLAYS,
     FEEDBACK,
     IMPRESSIONS,
+    PRIVACY,
     TRACKS,
     PAIRS,
     TREND_COUNTS,
     RECOMMENDATIONS,
     TRENDS,
+    PRIVACY_EXPORTS,
     DEAD_LETTERS,
     REGISTRY,
     LISTENERS_CHANGELOG,

@@ -18,10 +18,13 @@ _START_ROOM: Final = 1 << 14
 
 
 class Sums:
-    """A hash table of sums for kernels to add to, drained in order of first use."""
+    """A hash table of sums for kernels to add to, drained in order of first use.
 
-    def __init__(self) -> None:
-        self.table = _new_table(_START_ROOM)
+    `room` is what it begins with, a power of two; half of it is used.
+    """
+
+    def __init__(self, room: int = _START_ROOM) -> None:
+        self.table = _new_table(room)
 
     def __len__(self) -> int:
         return int(self.table.size[0])

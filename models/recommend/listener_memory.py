@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from models.recommend.conduct import Conduct
 from models.recommend.kernels.conduct import CONDUCT_COLUMNS
 from models.recommend.kernels.listener import (
     AT_MS,
+    BEGINS,
     COHORTS,
-    CONTEXT_USED,
+    CONTEXT_BITS,
+    DIRTY,
+    ERASED_MS,
     EVENT_COUNT,
     EVENT_NEXT,
     HEARD_COUNT,
+    HELD_BACK,
     LAST_MS,
     LAST_TRACK,
     LIKED_WITH,
@@ -23,8 +28,11 @@ from models.recommend.kernels.listener import (
     MARKET,
     META_COLUMNS,
     NEWEST_MS,
+    PASSED_COUNT,
+    PASSED_PLAYS,
     PLAYS,
     RECENT_COUNT,
+    RECENT_PLAYS,
     SAID,
     SCORE_SUMS,
     SCORED_LISTS,
@@ -35,6 +43,7 @@ from models.recommend.kernels.listener import (
     ListenerArrays,
     Trials,
 )
+from models.recommend.kernels.ring import link_newest, unlink
 from models.recommend.listener_records import ListenerRecord, join_events
 from models.recommend.said import Statement, new_said, put, statements
 from models.recommend.vocabulary import Vocabulary
@@ -45,21 +54,24 @@ __all__ = [
     "ListenerLimits",
     "ListenerSnapshot",
     "clear",
+    "ids_of",
     "load",
     "new_arrays",
     "new_trials",
     "snapshot",
+    "touch",
 ]
 
-RECENT_PLAYS: Final = 50
 HEARD_TRACKS: Final = 160
+_OF_NO_LISTENER: Final = {"links", "counters", "said", "liked"}
+"""Arrays without a row by slot, or whose rows are seen to elsewhere."""
 
 
 @dataclass(frozen=True, slots=True)
 class ListenerLimits:
     """Bounds and times of stage A; the settings of the same names feed them.
 
-    About 1.3 KB of memory per listener that was ever held, names apart, and 40 bytes for each
+    About 1.5 KB of memory per listener that was ever held, names apart, and 40 bytes for each
     statement of theirs that there is room for.
     """
 
@@ -69,10 +81,21 @@ class ListenerLimits:
     session_gap_ms: int = 1_800_000
     hold_suspicious: bool = True
     plays_per_look: int = 64  # one play in so many, by its id, shows the forest the conduct
+    erasures_max: int = 100_000
+    erasure_memory_ms: int = 40 * 86_400_000
+    erasure_key: bytes = field(default=b"", repr=False)
 
     def __post_init__(self) -> None:
-        if self.listeners_max < 1 or self.dedupe_window < 1:
-            raise ValueError("listeners_max and dedupe_window are at least 1")
+        if min(self.listeners_max, self.dedupe_window, self.erasures_max) < 1:
+            raise ValueError("listeners_max, dedupe_window and erasures_max are at least 1")
+
+
+class Passed(NamedTuple):
+    """A play that was not applied: how many were after it, and its context if it was skipped."""
+
+    track: str
+    after: int
+    context: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,12 +109,16 @@ class ListenerSnapshot:
     context: list[str]
     recent: list[str]
     artists: list[str]
+    begins: list[int]
+    held_back: list[int]
+    passed: list[Passed]
     heard: list[int]
     events: list[int]
     said: list[Statement]
     market: str
     last_track: str
     conduct: Conduct
+    erased_ms: int
 
 
 def new_arrays(limits: ListenerLimits) -> ListenerArrays:
@@ -101,7 +128,8 @@ def new_arrays(limits: ListenerLimits) -> ListenerArrays:
     return ListenerArrays(
         meta=np.zeros((slots, META_COLUMNS), np.int64),
         recent=np.zeros((slots, RECENT_PLAYS), np.int32),
-        artists=np.zeros((slots, CONTEXT_USED), np.int32),
+        artists=np.zeros((slots, RECENT_PLAYS), np.int32),
+        passed=np.zeros((slots, PASSED_PLAYS, 2), np.int32),
         heard=np.zeros((slots, HEARD_TRACKS), np.uint16),
         events=np.zeros((slots, limits.dedupe_window), np.uint32),
         events_high=np.zeros((slots, limits.dedupe_window), np.uint8),
@@ -124,17 +152,36 @@ def new_trials(limits: ListenerLimits, arms: int) -> Trials:
     )
 
 
+def touch(arrays: ListenerArrays, slot: int, batch: int) -> None:
+    """Note that a batch changed a listener outside the kernels."""
+    link_newest(arrays.links, slot)
+    arrays.stamp[slot] = batch
+    if not arrays.dirty[slot]:
+        arrays.dirty[slot] = 1
+        arrays.counters[DIRTY] += 1
+
+
 def clear(arrays: ListenerArrays, slot: int) -> None:
-    """Make a slot nobody's. What counts do not reach is never read."""
-    arrays.meta[slot] = 0
-    arrays.served[slot] = 0
-    arrays.conduct[slot] = 0
-    arrays.stamp[slot] = 0
+    """Make a slot nobody's: every column of it, so that nothing of the listener is left."""
+    unlink(arrays.links, slot)
+    arrays.counters[DIRTY] -= int(arrays.dirty[slot])
+    columns: dict[str, NDArray[np.generic]] = arrays._asdict()
+    for name, column in columns.items():
+        if name not in _OF_NO_LISTENER:
+            column[slot] = 0
+
+
+def ids_of(arrays: ListenerArrays, used: int) -> list[NDArray[np.int32]]:
+    """Every id in the first `used` slots, but those of statements."""
+    meta = arrays.meta[:used, [MARKET, LAST_TRACK]].astype(np.int32)
+    passed = arrays.passed[:used, :, 0]
+    return [arrays.recent[:used], arrays.artists[:used], passed, arrays.served[:used], meta]
 
 
 def load(arrays: ListenerArrays, slot: int, record: ListenerRecord, vocabulary: Vocabulary) -> None:
     """Set a slot to a record. Columns longer than this process keeps lose what is oldest."""
-    _, recent, heard, events, following, count, length, plays, newest, last, session = record.head
+    _, recent, heard, events, following, count, length, *numbers = record.head
+    plays, newest, last, session, begins, passed, erased, held_back = numbers
     ids = vocabulary.intern(record.names)
     window, newest_events = arrays.events.shape[1], record.events
     if events > window or (following < events and events < window):  # written under another window
@@ -146,9 +193,11 @@ def load(arrays: ListenerArrays, slot: int, record: ListenerRecord, vocabulary: 
     arrays.heard[slot, :heard_kept] = record.heard[:heard_kept]
     arrays.events[slot, :events] = newest_events & 0xFFFFFFFF
     arrays.events_high[slot, :events] = newest_events >> 32
-    known = min(recent, CONTEXT_USED)
-    arrays.artists[slot, :known] = ids[2 + recent : 2 + recent + known]
-    row, names_at = int(arrays.meta[slot, SAID]), 2 + recent + known
+    arrays.artists[slot, :recent_kept] = ids[2 + recent : 2 + recent + recent_kept]
+    passed_at = 2 + 2 * recent
+    row, names_at = int(arrays.meta[slot, SAID]), passed_at + len(record.places)
+    arrays.passed[slot, : len(record.places), 0] = ids[passed_at:names_at]
+    arrays.passed[slot, : len(record.places), 1] = record.places
     if row:  # it has one if the record says so; what stood there is another record's
         said = np.empty((count, 2), np.int64)
         said[:, STATEMENT] = record.kinds.astype(np.int64) << 32 | ids[names_at : names_at + count]
@@ -169,6 +218,10 @@ def load(arrays: ListenerArrays, slot: int, record: ListenerRecord, vocabulary: 
         following % window,
         row,
         count,
+        begins,
+        passed,
+        erased,
+        held_back,
     )
     arrays.served[slot] = 0
 
@@ -191,8 +244,24 @@ def snapshot(arrays: ListenerArrays, slot: int, names: list[str]) -> ListenerSna
         artists=[names[i] for i in arrays.artists[slot, : len(recent)].tolist()],
         heard=arrays.heard[slot, : meta[HEARD_COUNT]].tolist(),
         events=events[::-1].tolist(),
+        begins=[meta[BEGINS] >> p & 1 for p in range(len(recent))],
+        held_back=[meta[HELD_BACK] >> p & 1 for p in range(len(recent))],
+        passed=_passed(arrays, slot, names),
         said=statements(arrays, slot, names),
         market=names[meta[MARKET]],
         last_track=names[meta[LAST_TRACK]],
         conduct=Conduct(*arrays.conduct[slot].tolist()),
+        erased_ms=meta[ERASED_MS],
     )
+
+
+def _passed(arrays: ListenerArrays, slot: int, names: list[str]) -> list[Passed]:
+    """The plays that were not applied, newest first."""
+    meta, found = arrays.meta[slot], []
+    total = int(meta[PASSED_COUNT])
+    applied = int(meta[PLAYS]) - total
+    for number in range(total - 1, max(0, total - PASSED_PLAYS) - 1, -1):
+        track, packed = arrays.passed[slot, number % PASSED_PLAYS].tolist()
+        context = packed & ((1 << CONTEXT_BITS) - 1)
+        found.append(Passed(names[track], applied - (packed >> CONTEXT_BITS), context))
+    return found

@@ -5,16 +5,20 @@ Layout, little-endian:
     format version                       u8
     counts: recent, heard, events, where the ring of events goes on, statements  u16 each
     session length                       u8
-    plays, newest start, last start, session hash                                i64 each
+    plays, newest start, last start, session hash, where sessions began among
+           recent tracks (a bit each), plays not applied, until when erased,
+           which recent tracks were held back (a bit each)                       i64 each
     conduct: the columns of `kernels.conduct`                                    i32 each
     hashes of event ids, lower 32 bits   u32 each, as they stand in the ring
     their upper 8                        u8 each
     hashes of heard tracks               u16 each, newest first
     when each statement was made         i64 each, oldest first
     kinds of the statements              u8 each
+    plays before each of the last that were not applied, and its context         i32 each, as they
+           stand in the ring
     names: market, last track, recent tracks, artists of
-           the first five of them, subjects of the
-           statements, and what each like was added to:
+           them, tracks of plays not applied, subjects of
+           the statements, and what each like was added to:
            an artist and five likes, or empty           UTF-8, joined by newline
 """
 
@@ -29,16 +33,20 @@ from numpy.typing import NDArray
 from models.recommend.kernels.conduct import CONDUCT_COLUMNS
 from models.recommend.kernels.listener import (
     AT_MS,
-    CONTEXT_USED,
+    BEGINS,
+    ERASED_MS,
     EVENT_COUNT,
     EVENT_NEXT,
     HEARD_COUNT,
+    HELD_BACK,
     LAST_MS,
     LAST_TRACK,
     LIKED,
     LIKED_WITH,
     MARKET,
     NEWEST_MS,
+    PASSED_COUNT,
+    PASSED_PLAYS,
     PLAYS,
     RECENT_COUNT,
     SAID_COUNT,
@@ -53,14 +61,17 @@ __all__ = ["ListenerColumns", "ListenerRecord", "decode_listener", "join_events"
 
 _VERSION: Final = 3
 _ID: Final = 0xFFFFFFFF
-_HEAD: Final = struct.Struct("<BHHHHHBqqqq")
+_HEAD: Final = struct.Struct("<BHHHHHBqqqqqqqq")
 _HEAD_TYPE: Final = np.dtype(
     [("version", "u1")]
     + [(name, "<u2") for name in ("recent", "heard", "events", "next", "said")]
     + [("length", "u1")]
     + [(name, "<i8") for name in ("plays", "newest", "last", "session")]
+    + [(name, "<i8") for name in ("begins", "passed", "erased", "held")]
 )
 _CONDUCT_BYTES: Final = 4 * CONDUCT_COLUMNS
+_PASSED: Final = 12  # its place in the head
+_PLACES_WIDTH: Final = 4 * PASSED_PLAYS
 _HEAD_COLUMNS: Final = (
     ("recent", RECENT_COUNT),
     ("heard", HEARD_COUNT),
@@ -72,6 +83,10 @@ _HEAD_COLUMNS: Final = (
     ("newest", NEWEST_MS),
     ("last", LAST_MS),
     ("session", SESSION),
+    ("begins", BEGINS),
+    ("passed", PASSED_COUNT),
+    ("erased", ERASED_MS),
+    ("held", HELD_BACK),
 )
 
 
@@ -88,6 +103,7 @@ class ListenerRecord(NamedTuple):
     heard: NDArray[np.uint16]
     said_ms: NDArray[np.int64]
     kinds: NDArray[np.uint8]
+    places: NDArray[np.int32]
     names: list[str]
 
 
@@ -106,6 +122,8 @@ class ListenerColumns(NamedTuple):
     heard: NDArray[np.uint16]
     names: NDArray[np.int32]  # ids of market, last track and recent tracks
     artists: NDArray[np.int32]
+    passed: NDArray[np.int32]
+    places: NDArray[np.int32]
     said: list[Said | None]
 
     @classmethod
@@ -130,7 +148,9 @@ class ListenerColumns(NamedTuple):
             arrays.events_high[slots, :events],
             arrays.heard[slots, :heard],
             names,
-            arrays.artists[slots],
+            arrays.artists[slots, :recent],
+            arrays.passed[slots, :, 0],
+            arrays.passed[slots, :, 1],
             said,
         )
 
@@ -142,7 +162,7 @@ class ListenerColumns(NamedTuple):
         """Every id in these rows."""
         said = [each for each in self.said if each is not None]
         subjects = [(statements[:, STATEMENT] & _ID).astype(np.int32) for statements, _ in said]
-        return [self.names, self.artists, *subjects, *(liked for _, liked in said)]
+        return [self.names, self.artists, self.passed, *subjects, *(liked for _, liked in said)]
 
     def encode(self, names: NDArray[np.object_]) -> list[bytes]:
         """A record for each row. `names` is by id."""
@@ -155,11 +175,15 @@ class ListenerColumns(NamedTuple):
         conduct = self.conduct.tobytes()
         events, highs = self.events.tobytes(), self.events_high.tobytes()
         heard, window, heard_width = self.heard.tobytes(), self.events.shape[1], self.heard.shape[1]
+        places, passed = self.places.tobytes(), np.minimum(meta[:, PASSED_COUNT], PASSED_PLAYS)
         texts, artists = names[self.names].tolist(), names[self.artists].tolist()
         records = []
         counts = meta[:, (RECENT_COUNT, HEARD_COUNT, EVENT_COUNT)].tolist()
         for i, (recent, heard_count, event_count) in enumerate(counts):
             words, said = texts[i][: 2 + recent] + artists[i][:recent], b""
+            over = int(passed[i])
+            if over:
+                words += names[self.passed[i, :over]].tolist()
             if (stated := self.said[i]) is not None:
                 statements, liked = stated
                 said = statements[:, AT_MS].tobytes()
@@ -173,6 +197,7 @@ class ListenerColumns(NamedTuple):
                 + highs[i * window : i * window + event_count]
                 + heard[2 * i * heard_width : 2 * (i * heard_width + heard_count)]
                 + said
+                + places[i * _PLACES_WIDTH : i * _PLACES_WIDTH + 4 * over]
                 + "\n".join(words).encode()
             )
         return records
@@ -188,7 +213,9 @@ def decode_listener(value: bytes) -> ListenerRecord:
     highs_at = events_at + 4 * event_count
     heard_at = highs_at + event_count
     said_at = heard_at + 2 * heard_count
-    names_at = said_at + 9 * count
+    places_at = said_at + 9 * count
+    passed = min(head[_PASSED], PASSED_PLAYS)
+    names_at = places_at + 4 * passed
     if len(value) < names_at:
         raise ValueError("listener record is truncated")
     conduct = np.frombuffer(value, "<i4", CONDUCT_COLUMNS, _HEAD.size)
@@ -199,8 +226,9 @@ def decode_listener(value: bytes) -> ListenerRecord:
     heard = np.frombuffer(value, "<u2", heard_count, heard_at)
     said_ms = np.frombuffer(value, "<i8", count, said_at)
     kinds = np.frombuffer(value, "u1", count, said_at + 8 * count)
+    places = np.frombuffer(value, "<i4", passed, places_at)
     names = value[names_at:].decode().split("\n")
     added = LIKED_WITH * int((kinds == LIKED).sum())
-    if len(names) != 2 + recent + min(recent, CONTEXT_USED) + count + added:
+    if len(names) != 2 + 2 * recent + passed + count + added:
         raise ValueError("listener record holds another number of names than it says")
-    return ListenerRecord(head, conduct, events, heard, said_ms, kinds, names)
+    return ListenerRecord(head, conduct, events, heard, said_ms, kinds, places, names)

@@ -10,50 +10,50 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
-from typing import Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.recommend.arms import Arms, Rankers
 from models.recommend.changing import SLICE_RECORDS, Records
+from models.recommend.erasures import ERASURE_MARK, new_erasures
 from models.recommend.forest import FOREST_KEY, ConductForest
 from models.recommend.kernels.candidates import Scene
 from models.recommend.kernels.listener import (
+    APPLIED,
     BLOCKED_ARTIST,
     DIRTY,
     DUPLICATE,
+    ERASED,
+    ERASED_MS,
     HEARD_COUNT,
-    LAST_TRACK,
-    MARKET,
+    NEWEST_MS,
     SAID_COUNT,
     SAMPLED,
     STATEMENT,
     TOUCHED,
 )
-from models.recommend.kernels.listening import (
-    PlayColumns,
-    Rules,
-    learn_plays,
-)
+from models.recommend.kernels.listening import NO_SLOT, PlayColumns, Rules, learn_plays
 from models.recommend.kernels.ranking import Ranker
-from models.recommend.kernels.ring import NEWER, link_newest, linked, take_dirty, unlink
+from models.recommend.kernels.ring import NEWER, link_newest, linked, take_dirty
 from models.recommend.listener_memory import (
     HEARD_TRACKS,
     ListenerLimits,
     ListenerSnapshot,
     clear,
+    ids_of,
     load,
     new_arrays,
     new_trials,
     snapshot,
+    touch,
 )
 from models.recommend.listener_records import ListenerColumns, decode_listener
 from models.recommend.outgoing import Outbox
 from models.recommend.plays import Learned, play_columns
 from models.recommend.rankers import RANKER_KEY
 from models.recommend.said import SaidRows, held
-from models.recommend.scenes import no_scene
+from models.recommend.scenes import Lists, no_scene
 from models.recommend.statements import Statements, statements_of
 from models.recommend.vocabulary import NO_NAME, Vocabulary, hash16
 from schemas.events import Feedback, PlayEvent
@@ -62,23 +62,12 @@ from schemas.outputs import WORLD
 
 __all__ = ["HEARD_TRACKS", "ListenerLimits", "ListenerSnapshot", "ListenerState"]
 
-_APPLIED: Final = 0
-_DUPLICATE: Final = 1
-
-
-class Lists(Protocol):
-    """What lists are made from, for rankers to learn on: a `Recommender`."""
-
-    def scene(self) -> Scene:
-        """Rows and trends in place; used before anything changes them."""
-        ...
-
 
 class ListenerState:
     """The listeners of one partition and the rankers of their lists. A `KeyedState`.
 
-    Keys are user ids, `FOREST_KEY`, and those of the rankers of each arm, which begin with
-    `RANKER_KEY`.
+    Keys are user ids, hashes of those that were erased, `FOREST_KEY`, and those of the rankers of
+    each arm, which begin with `RANKER_KEY`.
 
     All methods are synchronous and bounded by their input. Nothing here raises on an event that the
     codec let through. Slots that methods return are valid until the next call that learns, blocks
@@ -104,6 +93,7 @@ class ListenerState:
         self._users: list[str] = []
         self._free: list[int] = []
         self._evicted: dict[str, None] = {}
+        self._erasures = new_erasures(self.limits)
         self._outbox = Outbox(vocabulary)
         self._said = SaidRows()
         self._statements = Statements(vocabulary, self._outbox.pairs)
@@ -194,19 +184,50 @@ class ListenerState:
     def apply_feedback(self, events: Sequence[Feedback]) -> Learned:
         """Let listeners say what they like and what not. What changes nothing is a `duplicate`."""
         self._begin()
-        outcomes = np.full(len(events), _DUPLICATE, np.uint8)
+        outcomes = np.full(len(events), DUPLICATE, np.uint8)
         touched = []
         for i, event in enumerate(events):
             slot = self._slots.get(event.user_id)
+            if event.at_ms <= self._erased_until_ms(event.user_id):
+                outcomes[i] = ERASED
+                continue
             if new := statements_of(event):
                 slot = self._admit(event.user_id) if slot is None else slot
                 count = int(self.arrays.meta[slot, SAID_COUNT])
                 self.arrays = self._said.give(self.arrays, slot, count + new)
             if slot is not None and self._statements.apply(self.arrays, slot, event):
-                outcomes[i] = _APPLIED
-                self._touch(slot)
+                outcomes[i] = APPLIED
+                touch(self.arrays, slot, self._batch)
                 touched.append(slot)
         return Learned(outcomes, self._still_touched(touched))
+
+    def erase(self, user_id: str, at_ms: int) -> bool:
+        """Forget a listener, and take back what their retained plays and likes gave.
+
+        From now on their plays and feedback of until `at_ms`, and of until the newest play held,
+        are refused. False if that was asked for before, no earlier: then nothing changes.
+        """
+        self._begin()
+        slot = self._slots.get(user_id)
+        newest_ms = at_ms if slot is None else int(self.arrays.meta[slot, NEWEST_MS])
+        if not self._erasures.note(user_id, at_ms, newest_ms):
+            return False
+        if slot is not None:
+            self._outbox.erase(self.arrays, slot)
+            self._statements.sum_given(self.arrays, slot, self._outbox.erased)
+            self._evicted[user_id] = None
+            self._forget(user_id)
+        return True
+
+    def _erased_until_ms(self, user_id: str) -> int:
+        slot = self._slots.get(user_id)
+        if slot is None:
+            return self._erasures.until_ms(user_id)
+        return int(self.arrays.meta[slot, ERASED_MS])
+
+    def drain_erased(self, partition_of: Callable[[str], int]) -> dict[int, PairsFrame]:
+        """What erased listeners gave, to be taken back after what `drain_pairs` gives."""
+        return self._outbox.drain_erased(partition_of)
 
     def drain_pairs(self, partition_of: Callable[[str], int]) -> dict[int, PairsFrame]:
         """Plays and pair weights since the last drain, summed, by partition of the left track."""
@@ -235,10 +256,8 @@ class ListenerState:
         arrays.counters[DIRTY] = 0
         users = [self._users[slot] for slot in dirty.tolist()]
         self._saving = ListenerColumns.copy(arrays, dirty)
-        return chain(
-            [gone + self.rankers.changes() + self.forest.changes()],
-            self._encoded(users, self._saving),
-        )
+        noted = gone + self._erasures.changes() + self.rankers.changes() + self.forest.changes()
+        return chain([noted], self._encoded(users, self._saving))
 
     def _encoded(self, users: list[str], columns: ListenerColumns) -> Iterator[Records]:
         for start in range(0, len(users), SLICE_RECORDS):
@@ -257,6 +276,9 @@ class ListenerState:
         if key == FOREST_KEY:
             self.forest.restore(value)
             return
+        if key.startswith(ERASURE_MARK):
+            self._erasures.restore(key, value)
+            return
         user_id = key.decode()
         if value is None:
             self._forget(user_id)
@@ -274,11 +296,8 @@ class ListenerState:
         """Every id this state holds, for the vocabulary's sweep."""
         used, arrays, saving = len(self._users), self.arrays, self._saving
         return [
-            arrays.recent[:used],
-            arrays.artists[:used],
-            arrays.served[:used],
+            *ids_of(arrays, used),
             *self._said.used_ids(arrays),
-            arrays.meta[:used, [MARKET, LAST_TRACK]].astype(np.int32),
             np.array([self._world], np.int32),
             *self._outbox.used_ids(),
             *(() if saving is None else saving.used_ids()),
@@ -292,7 +311,8 @@ class ListenerState:
 
     def _note_artists(self, columns: PlayColumns) -> None:
         """Know of each track counted the artist that it was played under last."""
-        named = (columns.artist != NO_NAME) & (columns.outcome != DUPLICATE) & (columns.held == 0)
+        refused = np.isin(columns.outcome, (DUPLICATE, ERASED)) | (columns.held != 0)
+        named = (columns.artist != NO_NAME) & ~refused
         self.vocabulary.artist[columns.track[named]] = columns.artist[named]
 
     def _learn_all(self, users: list[str], columns: PlayColumns, lists: Lists | None) -> None:
@@ -303,6 +323,8 @@ class ListenerState:
         if None in found:
             for i, user in enumerate(users):
                 slot = get(user)
+                if slot is None and columns.started_ms[i] <= self._erasures.until_ms(user):
+                    slot = NO_SLOT
                 if slot is None:
                     if self._is_full():  # who goes depends on the plays before this one
                         self._learn_span(columns, (start, i), scene)
@@ -343,14 +365,6 @@ class ListenerState:
             return slots
         return [slot for slot in dict.fromkeys(slots) if stamp[slot] == batch]
 
-    def _touch(self, slot: int) -> None:
-        arrays = self.arrays
-        link_newest(arrays.links, slot)
-        arrays.stamp[slot] = self._batch
-        if not arrays.dirty[slot]:
-            arrays.dirty[slot] = 1
-            arrays.counters[DIRTY] += 1
-
     def _is_full(self) -> bool:
         return not self._free and len(self._users) == self.limits.listeners_max
 
@@ -370,6 +384,7 @@ class ListenerState:
             self._users.append(user_id)
         self._slots[user_id] = slot
         self.trials.cell[slot] = self.arms.cell(user_id)
+        self.arrays.meta[slot, ERASED_MS] = self._erasures.until_ms(user_id)
         return slot
 
     def _forget(self, user_id: str) -> None:
@@ -377,12 +392,7 @@ class ListenerState:
         slot = self._slots.pop(user_id, None)
         if slot is None:
             return
-        arrays = self.arrays
-        unlink(arrays.links, slot)
-        if arrays.dirty[slot]:
-            arrays.dirty[slot] = 0
-            arrays.counters[DIRTY] -= 1
-        self._said.take_back(arrays, slot)
-        clear(arrays, slot)
+        self._said.take_back(self.arrays, slot)
+        clear(self.arrays, slot)
         self._users[slot] = ""
         self._free.append(slot)

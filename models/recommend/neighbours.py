@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from models.recommend.changing import SLICE_RECORDS, Records
 from models.recommend.kernels.candidates import RowSource
+from models.recommend.kernels.erasing import take_back
 from models.recommend.kernels.ring import link_newest, take_dirty
 from models.recommend.kernels.rows import (
     DIRTY,
@@ -78,6 +79,7 @@ class NeighbourState:
         self._slot_of = np.zeros(vocabulary.capacity, np.int32)
         self._evicted: dict[str, None] = {}
         self._unpublished: deque[int] = deque()
+        self._withdrawn: dict[str, None] = {}
         self._saving: NeighbourColumns | None = None
         vocabulary.register(self)
 
@@ -104,14 +106,15 @@ class NeighbourState:
         )
 
     def learn(self, columns: PairsFrame) -> None:
-        """Add a frame's plays and weights. O(entries), at most 60 steps each."""
+        """Add a frame's plays and weights, or take them back. O(entries), 60 steps each."""
         self.vocabulary.sweep_if_due()
         ids = self.vocabulary.intern(columns.names)
         entries = len(columns.left) + len(columns.play_track)
         journal = Journal(np.empty(entries, np.int32), np.empty(entries, np.int32))
         counters = self._rows.counters
         counters[EVICTED] = counters[UNPUBLISHED] = 0
-        learn_rows(
+        change_rows = take_back if columns.erased else learn_rows
+        change_rows(
             self._rows,
             self._places(),
             (ids[columns.play_track], np.array(columns.play_count, np.int64)),
@@ -124,10 +127,13 @@ class NeighbourState:
             self.vocabulary.hash32,
             journal,
         )
-        named = columns.play_artist != columns.play_track
-        self._name_artists(ids[columns.play_track[named]], ids[columns.play_artist[named]])
         self._unpublished.extend(journal.unpublished[: counters[UNPUBLISHED]].tolist())
         self._note_evicted(journal.evicted[: counters[EVICTED]])
+        if columns.erased:
+            self._withdraw_empty(columns.names)
+            return
+        named = columns.play_artist != columns.play_track
+        self._name_artists(ids[columns.play_track[named]], ids[columns.play_artist[named]])
 
     def row(self, track_id: str, k: int = ROW_NEIGHBOURS) -> RowColumns | None:
         """A track's plays and its k heaviest neighbours, or None if the track is not held."""
@@ -153,6 +159,12 @@ class NeighbourState:
                 flags[slot] = 0
                 slots.append(slot)
         return self._columns(np.array(slots, np.int32), PUBLISHED_NEIGHBOURS, shown=True)
+
+    def drain_withdrawn(self) -> list[str]:
+        """Rows of which nothing was left after an erasure: what was published of them is to go."""
+        withdrawn = [name for name in self._withdrawn if self._slot(name) is None]
+        self._withdrawn = {}
+        return withdrawn
 
     def mark_all_published_dirty(self) -> None:
         """Publish every row again: what was published is lost."""
@@ -248,6 +260,14 @@ class NeighbourState:
             clear_row(self._rows, self._places(), slot)
             self._rows.free[self._rows.counters[FREE]] = slot
             self._rows.counters[FREE] += 1
+
+    def _withdraw_empty(self, names: list[str]) -> None:
+        """Forget the rows among `names` that nobody else gave anything to."""
+        for name in names:
+            slot = self._slot(name)
+            if slot is not None and not self._rows.plays[slot] and not self._rows.sizes[slot]:
+                self._forget(name)
+                self._evicted[name] = self._withdrawn[name] = None
 
     def _note_evicted(self, tracks: NDArray[np.int32]) -> None:
         names = self.vocabulary.names

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.recommend.counting import Sums
+from models.recommend.kernels.erasing import GIVEN_SUMS_MAX, sum_given
 from models.recommend.kernels.grouping import by_first, localise
+from models.recommend.kernels.listener import ListenerArrays
 from models.recommend.kernels.listening import IN_TURN
 from models.recommend.vocabulary import NO_NAME, Vocabulary
 from schemas.frames import PairsFrame, TrendCountsFrame
 
 __all__ = ["Outbox"]
+
+_ERASED_ROOM: Final = 1 << 11
 
 
 class Outbox:
@@ -21,12 +27,13 @@ class Outbox:
 
     A sum of two tracks in turn stands for both rows: in that of the first it came after, in that
     of the second before. The sum of a track with itself is its plays. An artist's row alone gains
-    by its tracks.
+    by its tracks. What erased listeners gave is summed apart, to be taken back.
     """
 
     def __init__(self, vocabulary: Vocabulary) -> None:
         self.pairs = Sums()
         self.trends = Sums()
+        self.erased = Sums(_ERASED_ROOM)
         self._vocabulary = vocabulary
         self._partition = np.zeros(0, np.int32)
         self._generation = -1
@@ -34,14 +41,27 @@ class Outbox:
 
     def used_ids(self) -> list[NDArray[np.int32]]:
         """Ids in sums that wait."""
-        return self.pairs.used_ids() + self.trends.used_ids()
+        return self.pairs.used_ids() + self.trends.used_ids() + self.erased.used_ids()
+
+    def erase(self, arrays: ListenerArrays, slot: int) -> None:
+        """Take back what the retained plays of a listener gave. O(plays retained)."""
+        self.erased.reserve(GIVEN_SUMS_MAX)
+        sum_given(arrays, slot, self.erased.table)
 
     def drain_pairs(self, partition_of: Callable[[str], int]) -> dict[int, PairsFrame]:
         """One frame per partition of the left track, ascending; its pairs sorted by left track.
 
         `partition_of` is asked once per track and must always say the same. O(sums).
         """
-        key, kind, total = self.pairs.drain()
+        return self._frames(self.pairs, partition_of)
+
+    def drain_erased(self, partition_of: Callable[[str], int]) -> dict[int, PairsFrame]:
+        """The same of what is to be taken back. It goes after what `drain_pairs` gives."""
+        frames = self._frames(self.erased, partition_of)
+        return {number: replace(frame, erased=True) for number, frame in frames.items()}
+
+    def _frames(self, sums: Sums, partition_of: Callable[[str], int]) -> dict[int, PairsFrame]:
+        key, kind, total = sums.drain()
         if not len(key):
             return {}
         first, second = (key >> 32).astype(np.int32), (key & 0xFFFFFFFF).astype(np.int32)

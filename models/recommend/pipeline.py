@@ -78,7 +78,8 @@ class Pipeline:
 
     def drain(self) -> Sent:
         """What stage A sent since the last call, to be applied now or later, in order."""
-        pairs = [*self.listeners.drain_pairs(lambda _: 0).values()]
+        given = self.listeners.drain_pairs(lambda _: 0).values()
+        pairs = [*given, *self.listeners.drain_erased(lambda _: 0).values()]
         return Sent(pairs, self.listeners.drain_trend_counts())
 
     def apply(self, sent: Sent) -> None:

@@ -34,7 +34,7 @@ EARLY_MS: Final = 30_000
 _WHOLE: Final = ("finished", "stopped")
 _EARLY: Final = {"error": BROKEN_OFF, "skipped": SKIPPED_EARLY}
 
-OUTCOMES: Final = ("applied", "duplicate", "late", "skipped", "held")
+OUTCOMES: Final = ("applied", "duplicate", "late", "skipped", "held", "erased")
 """What became of an event; `Learned.outcomes` holds positions in this tuple."""
 
 _EVENT_MASK: Final = (1 << 40) - 1

@@ -134,7 +134,7 @@ class Recommender:
         """What learning `plays` and then recommending to `slots` looks at; some more than once."""
         arrays, which = state.arrays, np.array(slots, np.int64)
         used = np.arange(CONTEXT_USED) < arrays.meta[which, SESSION_LENGTH][:, None]
-        artists = arrays.artists[which][used]
+        artists = arrays.artists[which, :CONTEXT_USED][used]
         rows = [arrays.recent[which, :CONTEXT_USED][used], artists[artists > 0]]
         markets = arrays.meta[which, MARKET].astype(np.int32)
         if plays:

@@ -6,27 +6,25 @@ tolerance, because sums of fractions depend on their order in the last digit; al
 
 from __future__ import annotations
 
-import math
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from models.recommend.conduct import Conduct
 from models.recommend.forest import ConductForest
-from models.recommend.kernels.listener import CONTEXT_USED, KEPT
-from models.recommend.listener_memory import ListenerLimits, ListenerSnapshot
+from models.recommend.kernels.listener import KEPT
+from models.recommend.listener_memory import ListenerLimits, ListenerSnapshot, Passed
 from models.recommend.plays import artist_key, hash40, hash64, is_early
 from models.recommend.reference_conduct import draw, judge
 from models.recommend.said import Statement
 from models.recommend.statements import artist_row, taste_of
-from models.recommend.vocabulary import hash16, hash32
+from models.recommend.vocabulary import hash16
 from schemas.events import Feedback, PlayEvent
-from schemas.outputs import WORLD, Direction
+from schemas.outputs import WORLD
 
-__all__ = ["ReferenceListeners", "ReferenceRows", "ReferenceTrend"]
+__all__ = ["ReferenceListeners"]
 
-FADING_GONE = 1e-6
-RECENT, HEARD, CONTEXT, WEIGHT, ROW, LIKES_BEFORE = 50, 160, 10, 2520, 60, 5
+RECENT, PASSED, HEARD, CONTEXT, WEIGHT, LIKES_BEFORE = 50, 8, 160, 10, 2520, 5
 LIKED, BLOCKED, HIDDEN, BLOCKED_ARTIST, TASTE = 1, 2, 3, 4, (5, 6, 7)
 SAYS = {"like": LIKED, "block_track": BLOCKED, "hide": HIDDEN, "block_artist": BLOCKED_ARTIST}
 TAKES_BACK = {
@@ -48,10 +46,14 @@ class _Listener:
     last_track: str = ""
     recent: list[str] = field(default_factory=list)
     artists: list[str] = field(default_factory=list)
+    begins: list[int] = field(default_factory=list)
+    held_back: list[int] = field(default_factory=list)
+    passed: list[Passed] = field(default_factory=list)
     heard: list[int] = field(default_factory=list)
     events: list[int] = field(default_factory=list)
     said: list[Statement] = field(default_factory=list)
     conduct: Conduct = field(default_factory=Conduct)
+    erased_ms: int = 0
 
 
 class ReferenceListeners:
@@ -75,6 +77,9 @@ class ReferenceListeners:
         self.pairs: Counter[tuple[str, str, bool]] = Counter()
         self.trends: Counter[tuple[str, str, int]] = Counter()
         self.artists: dict[str, str] = {}
+        self.erased_plays: Counter[str] = Counter()
+        self.erased_pairs: Counter[tuple[str, str, bool]] = Counter()
+        self.erasures: OrderedDict[str, tuple[int, int]] = OrderedDict()
         self.evictions = 0
 
     def learn(self, plays: Iterable[PlayEvent]) -> list[str]:
@@ -84,6 +89,22 @@ class ReferenceListeners:
     def feedback(self, events: Iterable[Feedback]) -> list[str]:
         """The outcome of each piece of feedback, in order."""
         return [self._feedback(event) for event in events]
+
+    def erase(self, user_id: str, at_ms: int) -> str:
+        """The outcome of asking for a listener's erasure."""
+        asked_ms, until_ms = self.erasures.get(user_id, (0, 0))
+        if at_ms <= asked_ms:
+            return "duplicate"
+        listener = self.listeners.pop(user_id, None)
+        if listener is not None:
+            until_ms = max(until_ms, listener.newest_ms)
+            self._take_back(listener)
+        self.erasures[user_id] = at_ms, max(at_ms, until_ms)
+        self.erasures.move_to_end(user_id)
+        kept_ms = at_ms - self.limits.erasure_memory_ms
+        while len(self.erasures) > self.limits.erasures_max or self._first_asked_ms() < kept_ms:
+            self.erasures.popitem(last=False)
+        return "applied"
 
     def snapshot(self, user_id: str) -> ListenerSnapshot | None:
         """What is known of a listener."""
@@ -98,16 +119,22 @@ class ReferenceListeners:
             context=found.recent[: found.length],
             recent=found.recent,
             artists=found.artists,
+            begins=found.begins,
+            held_back=found.held_back,
+            passed=found.passed,
             heard=found.heard,
             events=found.events,
             said=found.said,
             market=found.market,
             last_track=found.last_track,
             conduct=found.conduct,
+            erased_ms=found.erased_ms,
         )
 
     def _learn(self, play: PlayEvent) -> str:
         known = self.listeners.get(play.user_id)
+        if play.started_at_ms <= self._erased_until_ms(play.user_id):
+            return "erased"
         event = hash40(play.event_id)
         if known is not None and event in known.events:
             return "duplicate"
@@ -130,13 +157,18 @@ class ReferenceListeners:
             for market in {WORLD, play.market or WORLD}:
                 self.trends[market, play.track_id, play.started_at_ms // 60_000] += 1
         if late:
+            passed = Passed("" if held else play.track_id, 0, 0)
+            listener.passed = [passed, *listener.passed][:PASSED]
             return "late"
         listener.newest_ms = max(listener.newest_ms, play.started_at_ms)
         listener.last_track = play.track_id
         listener.market = play.market or listener.market
         if early:
-            if play.end_reason == "skipped":
-                self._pair(listener, play, sign=0 if held else -1)
+            against = 0
+            if play.end_reason == "skipped" and not held:
+                against = len(self._pair(listener, play, sign=-1))
+            passed = Passed("" if held else play.track_id, 0, against)
+            listener.passed = [passed, *listener.passed][:PASSED]
             return "skipped"
         self._apply(listener, play, held=held)
         return "held" if held else "applied"
@@ -179,12 +211,53 @@ class ReferenceListeners:
         if artist and not held:
             self.plays[artist] += 1
             self.pairs[artist, play.track_id, False] += WEIGHT
-        listener.artists = [artist, *listener.artists][:CONTEXT_USED]
+        listener.artists = [artist, *listener.artists][:RECENT]
+        listener.begins = [int(not context), *listener.begins][:RECENT]
+        listener.held_back = [int(held), *listener.held_back][:RECENT]
+        listener.passed = [found._replace(after=found.after + 1) for found in listener.passed]
         listener.recent = [play.track_id, *listener.recent][:RECENT]
         listener.length = min(len(context) + 1, CONTEXT)
         listener.session, listener.last_ms = session, play.started_at_ms
 
+    def _first_asked_ms(self) -> int:
+        return next(iter(self.erasures.values()))[0]
+
+    def _take_back(self, listener: _Listener) -> None:
+        """What the retained plays of a listener gave, and their likes."""
+        artists = zip(listener.recent, listener.artists, strict=True)
+        for place, (track, artist) in enumerate(artists):
+            if listener.held_back[place]:
+                continue
+            older = listener.begins[place:]
+            length = older.index(1) if 1 in older else len(older) - 1
+            self._take_back_play(listener, track, (place + 1, min(length, CONTEXT)))
+            if artist:
+                self.erased_plays[artist] += 1
+                self.erased_pairs[artist, track, False] += WEIGHT
+        for track, after, length in listener.passed:
+            if track:
+                self._take_back_play(listener, track, (after, length), sign=-1)
+        for statement in listener.said:
+            _weigh_like(self.erased_pairs, statement, 1)
+
+    def _take_back_play(
+        self, listener: _Listener, track: str, context: tuple[int, int], *, sign: int = 1
+    ) -> None:
+        self.erased_plays[track] += 1
+        start, length = context
+        for distance, other in enumerate(listener.recent[start : start + length], start=1):
+            if other != track:
+                weight = sign * (WEIGHT // distance)
+                self.erased_pairs[track, other, False] += weight
+                self.erased_pairs[other, track, True] += weight
+
+    def _erased_until_ms(self, user_id: str) -> int:
+        known = self.listeners.get(user_id)
+        return self.erasures.get(user_id, (0, 0))[1] if known is None else known.erased_ms
+
     def _feedback(self, event: Feedback) -> str:
+        if event.at_ms <= self._erased_until_ms(event.user_id):
+            return "erased"
         said = self._after(event, self.listeners.get(event.user_id) or _Listener())
         before = self.snapshot(event.user_id)
         if said == (before.said if before else []):
@@ -192,10 +265,10 @@ class ReferenceListeners:
         listener = self._use(event.user_id)
         for statement in listener.said:
             if statement not in said:
-                self._weigh_like(statement, -1)
+                _weigh_like(self.pairs, statement, -1)
         for statement in said:
             if statement not in listener.said:
-                self._weigh_like(statement, 1)
+                _weigh_like(self.pairs, statement, 1)
         listener.said = _newest_of_each_kind(said)
         return "applied"
 
@@ -230,25 +303,26 @@ class ReferenceListeners:
             liked = (artist_row(event.artist), *[*likes, *[""] * LIKES_BEFORE][:LIKES_BEFORE])
         return [*others, Statement(kind, subject, at_ms, liked)]
 
-    def _weigh_like(self, statement: Statement, sign: int) -> None:
-        if statement.kind != LIKED:
-            return
-        track, (artist, *others) = statement.subject, statement.liked
-        if artist:
-            self.pairs[artist, track, False] += sign * WEIGHT
-        for distance, other in enumerate(others, start=1):
-            if other:
-                self.pairs[track, other, False] += sign * (WEIGHT // distance)
-                self.pairs[other, track, False] += sign * (WEIGHT // distance)
-
     def _use(self, user_id: str) -> _Listener:
         if user_id not in self.listeners:
             if len(self.listeners) == self.limits.listeners_max:
                 self.listeners.popitem(last=False)
                 self.evictions += 1
-            self.listeners[user_id] = _Listener()
+            self.listeners[user_id] = _Listener(erased_ms=self._erased_until_ms(user_id))
         self.listeners.move_to_end(user_id)
         return self.listeners[user_id]
+
+
+def _weigh_like(pairs: Counter[tuple[str, str, bool]], statement: Statement, sign: int) -> None:
+    if statement.kind != LIKED:
+        return
+    track, (artist, *others) = statement.subject, statement.liked
+    if artist:
+        pairs[artist, track, False] += sign * WEIGHT
+    for distance, other in enumerate(others, start=1):
+        if other:
+            pairs[track, other, False] += sign * (WEIGHT // distance)
+            pairs[other, track, False] += sign * (WEIGHT // distance)
 
 
 def _newest_of_each_kind(said: list[Statement]) -> list[Statement]:
@@ -257,134 +331,3 @@ def _newest_of_each_kind(said: list[Statement]) -> list[Statement]:
         for at, s in enumerate(said)
         if sum(later.kind == s.kind for later in said[at:]) <= KEPT[s.kind]
     ]
-
-
-class ReferenceRows:
-    """Stage B. Each track's plays and weights, at most 60 of them.
-
-    Frame by frame: first its plays, then its weights, then who its tracks are by.
-    """
-
-    def __init__(self, tracks_max: int = 100_000) -> None:
-        self.rows: OrderedDict[str, Counter[str]] = OrderedDict()
-        self.forward: Counter[tuple[str, str]] = Counter()
-        self.fading: dict[tuple[str, str], float] = {}
-        self.plays: Counter[str] = Counter()
-        self.artists: dict[str, str] = {}
-        self.evictions = 0
-        self._tracks_max = tracks_max
-
-    def add_plays(self, track: str, count: int) -> None:
-        """Count plays of a track; its row fades."""
-        for other in self._use(track):
-            faded = self.fading[track, other] * 0.5 ** (count / 8)
-            self.fading[track, other] = faded if abs(faded) >= FADING_GONE else 0.0
-        self.plays[track] += count
-
-    def add_weight(self, left: str, right: str, weight: int, *, forward: bool) -> None:
-        """Add to the row of `left`; a full row gives up its lightest neighbour for a new one.
-
-        Unless that comes with nothing or less.
-        """
-        row = self._use(left)
-        if right not in row and len(row) == ROW:
-            if weight <= 0:
-                return
-            (*_, (lightest, _)) = self.top(left, ROW)
-            del row[lightest], self.forward[left, lightest], self.fading[left, lightest]
-        row[right] += weight
-        self.forward[left, right] += weight if forward else 0
-        self.fading[left, right] = self.fading.get((left, right), 0.0) + weight
-
-    def name_artist(self, track: str, artist: str) -> None:
-        """Note who a track is by, if it has a row."""
-        if track in self.rows:
-            self.artists[track] = artist
-
-    def top(self, track: str, k: int) -> list[tuple[str, int]]:
-        """The k heaviest neighbours."""
-        row = self.rows.get(track, Counter[str]())
-        return sorted(row.items(), key=lambda entry: (-entry[1], hash32(entry[0])))[:k]
-
-    def _use(self, track: str) -> Counter[str]:
-        if track not in self.rows:
-            if len(self.rows) == self._tracks_max:
-                evicted, row = self.rows.popitem(last=False)
-                del self.plays[evicted]
-                self.artists.pop(evicted, None)
-                for other in row:
-                    del self.forward[evicted, other], self.fading[evicted, other]
-                self.evictions += 1
-            self.rows[track] = Counter()
-            self.plays[track] = 0
-        self.rows.move_to_end(track)
-        return self.rows[track]
-
-
-class ReferenceTrend:
-    """Stage C, one market without evictions: every play is kept, and weighed when asked."""
-
-    def __init__(self) -> None:
-        self.counts: Counter[tuple[str, int]] = Counter()
-        self.newest = -1
-        self.leaders: set[str] = set()
-        self.plays = self.led = 0
-        self.shares: list[float] = []
-        """What the detector is given: the part of leaders in the plays of a bucket."""
-
-    def learn(self, frame: Iterable[tuple[str, int, int]]) -> None:
-        """Count the plays of a frame: track, minute, count."""
-        entries = [*frame]
-        minute = max(minute for _, minute, _ in entries)
-        if minute > self.newest:
-            self._end_minute(minute)
-        self.newest = max(self.newest, minute)
-        for track, played, count in entries:
-            self.counts[track, played] += count
-            self.plays += count
-            self.led += count if track in self.leaders else 0
-
-    def _end_minute(self, minute: int) -> None:
-        if not self.leaders:
-            self.plays = self.led = 0
-        elif self.plays >= 100:
-            self.shares.append(self.led / self.plays)
-            self.plays = self.led = 0
-        if minute // 60 != self.newest // 60:
-            self.leaders = self._leaders() if self.counts else set()
-
-    def _leaders(self) -> set[str]:
-        scores = self.scores(480)
-        reached, half = 0.0, sum(scores.values()) / 2
-        for score in sorted(scores.values(), reverse=True):
-            reached += score
-            if reached >= half:
-                return {track for track, own in scores.items() if own >= score}
-        return set()
-
-    def scores(self, half_life: int) -> dict[str, float]:
-        """Plays decayed to the newest minute."""
-        newest = max(minute for _, minute in self.counts)
-        scores: dict[str, float] = {}
-        for (track, minute), count in self.counts.items():
-            decayed = count * math.exp2((minute - newest) / half_life)
-            scores[track] = scores.get(track, 0.0) + decayed
-        return scores
-
-    def moves(self, half_life: int, longer: int) -> dict[str, tuple[float, Direction]]:
-        """Each track's acceleration to three decimals, and where it goes."""
-        now, before = self.scores(half_life), self.scores(longer)
-        total_now, total_before = sum(now.values()), sum(before.values())
-        aged = 2 * total_before < self.counts.total()
-        moves: dict[str, tuple[float, Direction]] = {}
-        for track in now:
-            expected = before[track] * total_now / total_before
-            rate = round(math.log2((now[track] + 10) / (expected + 10)), 3)
-            plays = sum(count for (name, _), count in self.counts.items() if name == track)
-            direction: Direction = "steady"
-            if rate >= 0.5:
-                direction = "new" if aged and before[track] >= 0.75 * plays else "rising"
-            elif rate <= -0.5:
-                direction = "falling"
-            moves[track] = rate, direction
-        return moves

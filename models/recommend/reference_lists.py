@@ -10,7 +10,8 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 
 from models.recommend.listener_memory import ListenerSnapshot
-from models.recommend.reference import BLOCKED, BLOCKED_ARTIST, HIDDEN, ReferenceRows
+from models.recommend.reference import BLOCKED, BLOCKED_ARTIST, HIDDEN
+from models.recommend.reference_rows import ReferenceRows
 from models.recommend.vocabulary import hash16, hash32
 
 __all__ = ["ReferenceRankers"]

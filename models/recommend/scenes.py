@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from typing import Protocol
 
 import numpy as np
 
@@ -15,7 +16,15 @@ from models.recommend.kernels.candidates import (
     ServingRules,
 )
 
-__all__ = ["no_scene"]
+__all__ = ["Lists", "no_scene"]
+
+
+class Lists(Protocol):
+    """What lists are made from, for rankers to learn on: a `Recommender`."""
+
+    def scene(self) -> Scene:
+        """Rows and trends in place; used before anything changes them."""
+        ...
 
 
 @cache

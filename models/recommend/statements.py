@@ -121,11 +121,18 @@ class Statements:
             self.forgotten += 1
         if kind == LIKED:
             liked = self._neighbours(arrays, slot, event.artist)
-            self._weigh(subject, liked, 1)
+            _weigh(self._pairs, subject, liked, 1)
         else:
             liked = None
         add(arrays, slot, (kind, subject, event.at_ms), liked)
         return True
+
+    def sum_given(self, arrays: ListenerArrays, slot: int, given: Sums) -> None:
+        """Add up what the likes of a listener that hold gave."""
+        said, liked = held(arrays, slot)
+        likes = said[said[:, STATEMENT] >> 32 == LIKED, STATEMENT] & 0xFFFFFFFF
+        for track, added in zip(likes.tolist(), liked, strict=True):
+            _weigh(given, track, added, 1)
 
     def _taste(self, arrays: ListenerArrays, slot: int, event: Feedback) -> bool:
         """Put what is named in the place of what was named before."""
@@ -146,7 +153,7 @@ class Statements:
     def _drop(self, arrays: ListenerArrays, slot: int, at: int) -> None:
         _, subject, added = drop(arrays, slot, at)
         if added is not None:
-            self._weigh(subject, added, -1)
+            _weigh(self._pairs, subject, added, -1)
 
     def _neighbours(
         self, arrays: ListenerArrays, slot: int, artist: str | None
@@ -160,15 +167,15 @@ class Statements:
         added[1 : 1 + len(newest)] = newest
         return added
 
-    def _weigh(self, track: int, added: NDArray[np.int32], sign: int) -> None:
-        """Add a like to the rows of what it is added to, or subtract it."""
-        self._pairs.reserve(2 * LIKED_WITH)
-        table = self._pairs.table
-        artist, *others = added.tolist()
-        if artist != NO_NAME:
-            add_sum(table, artist << 32 | track, ONE_SIDED, sign * WEIGHT_UNIT)
-        for distance, other in enumerate(others, start=1):
-            if other != NO_NAME:
-                amount = sign * (WEIGHT_UNIT // distance)
-                add_sum(table, other << 32 | track, ONE_SIDED, amount)
-                add_sum(table, track << 32 | other, ONE_SIDED, amount)
+
+def _weigh(pairs: Sums, track: int, added: NDArray[np.int32], sign: int) -> None:
+    """Add a like to the rows of what it is added to, or subtract it."""
+    pairs.reserve(2 * LIKED_WITH)
+    artist, *others = added.tolist()
+    if artist != NO_NAME:
+        add_sum(pairs.table, artist << 32 | track, ONE_SIDED, sign * WEIGHT_UNIT)
+    for distance, other in enumerate(others, start=1):
+        if other != NO_NAME:
+            amount = sign * (WEIGHT_UNIT // distance)
+            add_sum(pairs.table, other << 32 | track, ONE_SIDED, amount)
+            add_sum(pairs.table, track << 32 | other, ONE_SIDED, amount)

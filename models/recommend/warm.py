@@ -50,6 +50,9 @@ def warm() -> None:
         names, scores, _, _ = trends.moving(WORLD, "day", 2)
         recommender.set_trending(WORLD, names, scores.tolist())
         recommender.recommend(listeners, learned.touched)
+    listeners.erase("u2", _AT_MS)
+    for frame in listeners.drain_erased(lambda _: 0).values():
+        neighbours.learn(decode_pairs(encode_pairs(frame)))
     for state in (listeners, neighbours, trends):
         for key, value in state.changes():
             state.restore(key, value)

@@ -27,6 +27,7 @@ COMMANDS: dict[str, str] = {
     "replay": "segue.cli.replay:replay",
     "worker": "segue.cli.worker:worker",
     "topics": "segue.cli.topics:topics",
+    "privacy": "segue.cli.privacy:privacy",
     "dlq": "segue.cli.dlq:dlq",
     "config": "segue.cli.config:config",
     "schemas": "segue.cli.schemas:schemas",

@@ -8,10 +8,12 @@
 It needs the contract (`schemas`), aiokafka and redis, and nothing else of Segue.
 """
 
-from schemas.events import Feedback, PlayEvent
+from schemas.events import Feedback, PlayEvent, PrivacyRequest
 from schemas.impressions import Impression, ShownEntry
 from schemas.outputs import RecommendationList, SimilarTracks, TrendingTracks
+from schemas.privacy import ListenerExport
 from schemas.tracks import CatalogueEntry, Credit
+from segue.client.exports import fetch_export
 from segue.client.lists import ListReader
 from segue.client.movement import movement
 from segue.client.producer import PlayProducer
@@ -23,12 +25,15 @@ __all__ = [
     "Feedback",
     "Impression",
     "ListReader",
+    "ListenerExport",
     "PlayEvent",
     "PlayProducer",
+    "PrivacyRequest",
     "RecommendationList",
     "ShownEntry",
     "SimilarTracks",
     "TrendingTracks",
+    "fetch_export",
     "movement",
     "reason",
 ]

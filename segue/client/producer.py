@@ -13,10 +13,10 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from schemas.codec import EventDecoder, Rejected, encode_event
-from schemas.events import Feedback, PlayEvent
+from schemas.events import Feedback, PlayEvent, PrivacyRequest
 from schemas.impressions import Impression
 from schemas.murmur2 import partition_of
-from schemas.registry import FEEDBACK, IMPRESSIONS, PLAYS, TRACKS
+from schemas.registry import FEEDBACK, IMPRESSIONS, PLAYS, PRIVACY, TRACKS
 from schemas.tracks import CatalogueEntry, EntryDecoder
 from segue.errors import Unavailable
 
@@ -56,9 +56,11 @@ class PlayProducer:
         self._feedback = FEEDBACK.topic(topic_prefix)
         self._impressions = IMPRESSIONS.topic(topic_prefix)
         self._tracks = TRACKS.topic(topic_prefix)
+        self._privacy = PRIVACY.topic(topic_prefix)
         self._check_play = EventDecoder(PlayEvent).decode
         self._check_feedback = EventDecoder(Feedback).decode
         self._check_impression = EventDecoder(Impression).decode
+        self._check_request = EventDecoder(PrivacyRequest).decode
         self._check_entry = EntryDecoder().decode
         self._producer: AIOKafkaProducer | None = None
         self._failure: BaseException | None = None
@@ -122,6 +124,14 @@ class PlayProducer:
     async def delete_track(self, track_id: str) -> None:
         """Buffer the deletion of a track's entry. Waits and raises as `send` does."""
         await self._send(self._tracks, track_id, None)
+
+    async def send_privacy(self, request: PrivacyRequest) -> None:
+        """Buffer a request to erase a listener, or to export what is kept. As `send` does.
+
+        `segue.client.exports.fetch_export` sends one and waits for the answer.
+        """
+        raw = _checked(self._check_request, request)
+        await self._send(self._privacy, request.user_id, raw)
 
     async def send_many(self, plays: Sequence[PlayEvent]) -> None:
         """Buffer many plays, in order for each listener: several times cheaper than `send` each.

@@ -179,6 +179,16 @@ class Settings(BaseSettings):
     tracks_per_partition_max: int = Field(
         100_000, ge=1, description="Tracks a partition remembers; the longest unplayed go first."
     )
+    erasures_per_partition_max: int = Field(
+        100_000, ge=1, description="Erasures a partition remembers; the oldest go first."
+    )
+    erasure_memory_days: int = Field(
+        40, ge=1, le=3650, description="Days for which what is older than an erasure is refused."
+    )
+    erasure_secret: SecretStr = Field(
+        SecretStr(""),
+        description="Key of the hash by which an erased listener is remembered; keep it for good.",
+    )
     context_decay: float = Field(
         0.8,
         gt=0,

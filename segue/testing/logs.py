@@ -10,12 +10,12 @@ from aiokafka import AIOKafkaConsumer
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.structs import TopicPartition
 
-from schemas.registry import FEEDBACK, PAIRS, PLAYS, TREND_COUNTS
+from schemas.registry import FEEDBACK, PAIRS, PLAYS, PRIVACY, TREND_COUNTS
 from segue.config import Settings
 
 __all__ = ["committed_positions", "read_latest", "read_log", "settled"]
 
-INPUTS = (PLAYS, FEEDBACK, PAIRS, TREND_COUNTS)
+INPUTS = (PLAYS, FEEDBACK, PRIVACY, PAIRS, TREND_COUNTS)
 QUIET_MS = 400  # a fetch answers at once where there is anything
 
 Positions = dict[tuple[str, int], int]

@@ -82,7 +82,10 @@ class MemoryRedis:
             return REFUSED
         self._put(newest, _raw(version), None)
         for key, value in zip(names, map(_raw, values), strict=True):
-            self._put(key, value, ttl_s)
+            if value:
+                self._put(key, value, ttl_s)
+            else:
+                self.data.pop(key, None)
         return 0
 
     async def _swap(self, *, keys: Sequence[str], args: Sequence[Any]) -> int:

@@ -37,7 +37,7 @@ def said(
     return Feedback(event_id="f", user_id=user, kind=kind, track_id=track, at_ms=at_ms, **fields)
 
 
-def state(**limits: Any) -> ListenerState:
+def state(**limits: Any) -> ListenerState:  # Any: limits of several types
     """Return an empty state."""
     return ListenerState(Vocabulary(), ListenerLimits(**limits))
 

@@ -22,7 +22,7 @@ from segue.testing.wire import ListenerFacts, RowFacts, Said, folded, read_event
 
 __all__ = ["ARTIST_MARK", "Truth", "home_of"]
 
-RECENT, HEARD, CONTEXT, ARTISTS, LIKES_BEFORE = 50, 160, 10, 5, 5
+RECENT, PASSED, HEARD, CONTEXT, LIKES_BEFORE = 50, 8, 160, 10, 5
 SAYS = {"like": 1, "block_track": 2, "hide": 3, "block_artist": 4}
 TAKES_BACK = {"unlike": (1,), "unblock_track": (2,), "unblock_artist": (4,), "undo": (1, 2, 3, 4)}
 LIKED, HIDDEN, TASTE = 1, 3, {"artists": 5, "genres": 6, "languages": 7}
@@ -114,13 +114,18 @@ class Truth:
         if not early and not held:
             self._trend(play)
         if late:
+            listener.passed = [("" if held else track, 0, 0), *listener.passed][:PASSED]
             return "late"
         listener.newest_ms = max(listener.newest_ms, started_ms)
         listener.last_track = track
         listener.market = play.get("market") or listener.market
         if early:
+            against = 0
             if play["end_reason"] == "skipped" and not held:
                 self._pair(listener, play, sign=-1)
+                against = len(self._context(listener, play))
+            passed = ("" if held else track, 0, against)
+            listener.passed = [passed, *listener.passed][:PASSED]
             return "skipped"
         self._join_session(listener, play, held=held)
         return "held" if held else "applied"
@@ -173,7 +178,10 @@ class Truth:
             self._row(row).plays += 1
             self._weigh(row, track, UNIT)
         listener.recent = [track, *listener.recent][:RECENT]
-        listener.artists = [row, *listener.artists][:ARTISTS]
+        listener.artists = [row, *listener.artists][:RECENT]
+        listener.begins = [int(not context), *listener.begins][:RECENT]
+        listener.held_back = [int(held), *listener.held_back][:RECENT]
+        listener.passed = [(name, after + 1, against) for name, after, against in listener.passed]
         listener.context = min(len(context) + 1, CONTEXT)
         listener.session = (hash64(name) or 1) if name is not None else 0
         listener.last_ms = play["started_at_ms"]

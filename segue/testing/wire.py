@@ -52,11 +52,11 @@ OPTIONAL = {
 NAMES = ("artists", "genres", "languages")
 NAMES_MAX = 20
 
-LISTENER_HEAD = struct.Struct("<BHHHHHBqqqq")
+LISTENER_HEAD = struct.Struct("<BHHHHHBqqqqqqqq")
 CONDUCT = struct.Struct("<11i")
 ROW_HEAD = struct.Struct("<BHq")
 TREND = struct.Struct("<Bq4dqB")
-ARTISTS_KEPT = 5
+PASSED_KEPT = 8
 ARTIST_CHARACTERS_MAX = 128
 LIKED, LIKED_WITH = 1, 6
 
@@ -73,7 +73,11 @@ class Said:
 
 @dataclass(slots=True)
 class ListenerFacts:
-    """All that is kept of a listener; newest first, heard tracks and ids as their hashes."""
+    """All that is kept of a listener; newest first, heard tracks and ids as their hashes.
+
+    `passed` are the plays that were not applied: the track, how many were applied since, and how
+    many tracks its skip was counted against.
+    """
 
     plays: int = 0
     newest_ms: int = 0
@@ -83,7 +87,11 @@ class ListenerFacts:
     market: str = ""
     last_track: str = ""
     recent: list[str] = field(default_factory=list)
-    artists: list[str] = field(default_factory=list)  # of the newest of them, "" if unknown
+    artists: list[str] = field(default_factory=list)  # of each of them, "" if unknown
+    begins: list[int] = field(default_factory=list)  # of each, whether a session began with it
+    held_back: list[int] = field(default_factory=list)  # of each, whether others know nothing of it
+    passed: list[tuple[str, int, int]] = field(default_factory=list)
+    erased_ms: int = 0
     heard: list[int] = field(default_factory=list)
     events: list[int] = field(default_factory=list)
     said: list[Said] = field(default_factory=list)  # what holds, oldest first
@@ -134,20 +142,27 @@ def folded(artist: str) -> str:
 def read_listener(value: bytes) -> ListenerFacts:
     """Read a record of the listeners' changelog."""
     head = LISTENER_HEAD.unpack_from(value)
-    version, recent, heard, events, oldest, count, context, plays, newest, last, session = head
+    version, recent, heard, events, oldest, count, context, *numbers = head
+    plays, newest, last, session, begins, passed_ever, erased, held_back = numbers
     assert version == 3, f"record of version {version}"
     events_at = LISTENER_HEAD.size + CONDUCT.size
     *signs, _ = CONDUCT.unpack_from(value, LISTENER_HEAD.size)
     heard_at = events_at + 5 * events
     said_at = heard_at + 2 * heard
-    names_at = said_at + 9 * count
+    places_at, passed = said_at + 9 * count, min(passed_ever, PASSED_KEPT)
+    names_at = places_at + 4 * passed
     said_ms = struct.unpack_from(f"<{count}q", value, said_at)
     kinds = struct.unpack_from(f"<{count}B", value, said_at + 8 * count)
     halves = struct.unpack_from(f"<{events}I{events}B", value, events_at)
     ring = [low + (high << 32) for low, high in zip(halves[:events], halves[events:], strict=True)]
     names = value[names_at:].decode().split("\n")
     artists_at = 2 + recent
-    subjects_at = artists_at + min(recent, ARTISTS_KEPT)
+    passed_at = artists_at + recent
+    subjects_at = passed_at + passed
+    places = struct.unpack_from(f"<{passed}i", value, places_at)
+    joined = [(plays - passed_ever - (place >> 4), place & 15) for place in places]
+    over = [(name, *j) for name, j in zip(names[passed_at:subjects_at], joined, strict=True)]
+    first = passed_ever % PASSED_KEPT if passed == PASSED_KEPT else 0
     likes_at = subjects_at + count
     likes = [names[at : at + LIKED_WITH] for at in range(likes_at, len(names), LIKED_WITH)]
     assert len(likes) == kinds.count(LIKED), "names as many as the head says"
@@ -162,7 +177,11 @@ def read_listener(value: bytes) -> ListenerFacts:
         market=names[0],
         last_track=names[1],
         recent=names[2:artists_at],
-        artists=names[artists_at:subjects_at],
+        artists=names[artists_at:passed_at],
+        begins=[begins >> place & 1 for place in range(recent)],
+        held_back=[held_back >> place & 1 for place in range(recent)],
+        passed=[*reversed(over[first:] + over[:first])],
+        erased_ms=erased,
         heard=[*struct.unpack_from(f"<{heard}H", value, heard_at)],
         events=[*reversed(ring[oldest:] + ring[:oldest])],
         said=[Said(*each, next(added) if each[0] == LIKED else []) for each in said],

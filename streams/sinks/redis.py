@@ -38,8 +38,8 @@ LOST = -1
 REFUSED = -2
 
 # For each partition, KEYS: epoch key, newest key, then the keys; ARGV: how many keys, wanted epoch
-# ("" for any), version, seconds to live, then the values. Returns 0 for each partition, or why
-# nothing of it was written.
+# ("" for any), version, seconds to live, then the values ("" deletes). Returns 0 for each
+# partition, or why nothing of it was written.
 WRITE_SCRIPT = f"""
 local answers = {{}}
 local k, a = 0, 0
@@ -53,7 +53,10 @@ while k < #KEYS do
     answers[#answers + 1] = {REFUSED}
   else
     redis.call('SET', KEYS[k + 2], version)
-    for i = 1, count do redis.call('SET', KEYS[k + 2 + i], ARGV[a + 4 + i], 'EX', ttl) end
+    for i = 1, count do
+      local key, value = KEYS[k + 2 + i], ARGV[a + 4 + i]
+      if value == '' then redis.call('DEL', key) else redis.call('SET', key, value, 'EX', ttl) end
+    end
     answers[#answers + 1] = 0
   end
   k, a = k + 2 + count, a + 4 + count
@@ -68,12 +71,12 @@ return 1
 
 
 class Values:
-    """Keys and values of one kind and one version, to be written together."""
+    """Keys and values of one kind and one version, to be written together; None deletes."""
 
     __slots__ = ("items", "kind", "ttl_s", "version")
 
     def __init__(
-        self, kind: str, version: str, items: Sequence[tuple[str, bytes]], *, ttl_s: int
+        self, kind: str, version: str, items: Sequence[tuple[str, bytes | None]], *, ttl_s: int
     ) -> None:
         self.kind = kind
         self.version = version
@@ -197,7 +200,7 @@ class RedisSink:
             keys += (_epoch(task), newest_key(task.stage.name, task.partition))
             keys += (key for key, _ in values.items)
             args += (len(values.items), wanted, task.newest_written, values.ttl_s)
-            args += (value for _, value in values.items)
+            args += (value or b"" for _, value in values.items)
         tasks = [task for task, _ in parts]
         answers = await self._retried(lambda: self._write(keys=keys, args=args), *tasks)
         lost = []

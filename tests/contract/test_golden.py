@@ -6,6 +6,7 @@ read, or is refused by name if its version was replaced.
 
 import hashlib
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -103,6 +104,7 @@ PAIRS = PairsFrame(
     weight=np.array([2520, 2520, 1 << 40, 5040], np.int64),
     forward=np.array([1, 0, 1, 0], np.uint8),
 )
+ERASED_PAIRS = replace(PAIRS, erased=True)
 TRENDS = TrendCountsFrame(
     market="pt-BR",
     names=["track-1", "トラック/42"],
@@ -182,12 +184,15 @@ GLANCED = Impression(
     entries=(ShownEntry("track-3", 99, "seen"),),
 )
 
+OF_PRIVACY = ("ListenerExport", "PrivacyRequest.erase", "PrivacyRequest.export")
+"""Tested in `test_golden_privacy`."""
 # version and name of the file -> its bytes as today's code writes them
 WRITERS: dict[str, Callable[[], bytes]] = {
     "v1/PlayEvent.minimal.json": lambda: encode_event(MINIMAL),
     "v1/PlayEvent.full.json": lambda: encode_event(FULL),
     "v1/PlayEvent.array.json": lambda: msgspec.json.encode([MINIMAL, FULL]),
     "v1/Feedback.block.json": lambda: encode_event(BLOCK),
+    "v3/PairsFrame.erased.bin": lambda: encode_pairs(ERASED_PAIRS),
     "v1/CatalogueEntry.minimal.json": lambda: encode_event(TRACK),
     "v1/CatalogueEntry.full.json": lambda: encode_event(FULL_TRACK),
     "v3/Impression.full.json": lambda: encode_event(SHOWN),
@@ -314,7 +319,8 @@ def test_golden_files_are_never_edited(version: str) -> None:
 
 def test_every_golden_file_has_a_test() -> None:
     found = {str(path.relative_to(GOLDEN)) for path in GOLDEN.glob("v*/*.*")}
-    assert found == {*WRITERS, *REPLACED, *OLDER, "v1/PlayEvent.newer.json"}
+    of_privacy = {f"v3/{name}.json" for name in OF_PRIVACY}
+    assert found == {*WRITERS, *REPLACED, *OLDER, *of_privacy, "v1/PlayEvent.newer.json"}
 
 
 @pytest.mark.parametrize(
@@ -373,9 +379,10 @@ def test_golden_topic_record_is_read() -> None:
     assert decode_topic_record(golden("v1/TopicRecord.json")) == TOPIC
 
 
-def test_golden_pairs_frame_is_read() -> None:
-    frame = decode_pairs(golden("v3/PairsFrame.bin"))
-    assert frame.names == PAIRS.names
+@pytest.mark.parametrize(("name", "erased"), [("PairsFrame", False), ("PairsFrame.erased", True)])
+def test_golden_pairs_frame_is_read(name: str, *, erased: bool) -> None:
+    frame = decode_pairs(golden(f"v3/{name}.bin"))
+    assert (frame.names, frame.erased) == (PAIRS.names, erased)
     assert frame.play_track.tolist() == [0, 2, 3]
     assert frame.play_artist.tolist() == [3, 2, 3]
     assert frame.play_count.tolist() == [1, 7, 2]

@@ -5,6 +5,7 @@ import re
 import pytest
 
 from schemas.catalogue import BINARY, STRUCTS
+from schemas.rediskeys import KINDS, PREFIX, listener_keys
 from schemas.registry import PLAYS, REGISTRY, TOPICS, spec_of
 
 
@@ -64,3 +65,8 @@ def test_unknown_topic_is_a_key_error() -> None:
     assert spec_of("plays") is PLAYS
     with pytest.raises(KeyError):
         spec_of("songs")
+
+
+def test_keys_of_a_listener_are_all_that_name_one() -> None:
+    named = [PREFIX + kind for kind in KINDS if "{user" in kind]
+    assert sorted(listener_keys("{user_id}")) == sorted(named)

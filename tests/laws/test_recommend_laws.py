@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import islice
 from typing import get_args
 
@@ -15,9 +16,9 @@ from models.recommend import ListenerLimits, warm
 from models.recommend.conduct import ConductTally
 from models.recommend.kernels.candidates import Rates
 from models.recommend.kernels.listener import HIDDEN_MS
-from models.recommend.laws.driving import new_listeners
+from models.recommend.laws.driving import Event, new_listeners
 from models.recommend.vocabulary import hash32
-from schemas.events import Feedback, FeedbackKind, PlayEvent
+from schemas.events import Feedback, FeedbackKind, PlayEvent, PrivacyRequest
 from segue.testing.characters import CHEATS, heavy_listener
 
 START_MS = 1_700_000_000_000
@@ -65,10 +66,24 @@ def feedback(draw: st.DrawFn, number: int) -> Feedback:
 
 
 @st.composite
+def erasures(draw: st.DrawFn, number: int) -> PrivacyRequest:
+    """At about the time of the plays around it, or long before or after."""
+    step_ms = draw(st.sampled_from([0, HOUR_MS, -3 * HOUR_MS, 48 * HOUR_MS]))
+    return PrivacyRequest(
+        event_id=f"asked-{number}",
+        user_id=draw(st.sampled_from(["ann", "bob", "eve"])),
+        kind="erase",
+        at_ms=START_MS + number * 10 * 60_000 + step_ms,
+    )
+
+
+@st.composite
 def cases(draw: st.DrawFn) -> Case:
     count = draw(st.integers(1, 60))
-    kinds = draw(st.lists(st.integers(0, 9), min_size=count, max_size=count))
-    events = [draw(plays(i)) if kind else draw(feedback(i)) for i, kind in enumerate(kinds)]
+    kinds = draw(st.lists(st.integers(0, 19), min_size=count, max_size=count))
+    drawn: dict[int, Callable[[int], st.SearchStrategy[Event]]]
+    drawn = {0: feedback, 1: feedback, 2: erasures}
+    events = [draw(drawn.get(kind, plays)(i)) for i, kind in enumerate(kinds)]
     batch = draw(st.integers(1, 20))
     return Case(
         events=events,
@@ -77,6 +92,8 @@ def cases(draw: st.DrawFn) -> Case:
         limits=ListenerLimits(
             listeners_max=draw(st.sampled_from([1, 2, 3, 100])),
             dedupe_window=draw(st.sampled_from([1, 2, 64])),
+            erasures_max=draw(st.sampled_from([1, 100])),
+            erasure_memory_ms=draw(st.sampled_from([HOUR_MS, 1000 * HOUR_MS])),
         ),
         tracks_max=draw(st.sampled_from([1, 2, 5, 100])),
         vocabulary_limit=draw(st.sampled_from([1, 1000])),

@@ -12,12 +12,16 @@ CONTEXT_TRACKS: Final = 10
 SERVED_TRACKS: Final = 20  # of each list: as far down as a hit counts
 COHORTS: Final = 16  # of the listeners of an arm
 CONTEXT_USED: Final = 5  # tracks of the context that lists are made from
+RECENT_PLAYS: Final = 50
+PASSED_PLAYS: Final = 8
+CONTEXT_BITS: Final = 4  # hold 0 to CONTEXT_TRACKS
 
 APPLIED: Final = 0
 DUPLICATE: Final = 1
 LATE: Final = 2
 SKIPPED: Final = 3
 HELD: Final = 4
+ERASED: Final = 5
 
 # Columns of ListenerArrays.meta.
 PLAYS: Final = 0
@@ -33,7 +37,11 @@ EVENT_COUNT: Final = 9
 EVENT_NEXT: Final = 10  # where the ring of event ids goes on
 SAID: Final = 11  # 1 + where theirs begin in `said`; 0 for those who never said anything
 SAID_COUNT: Final = 12
-META_COLUMNS: Final = 13
+BEGINS: Final = 13  # bit p: a session began with the play at place p of `recent`
+PASSED_COUNT: Final = 14  # plays ever that were not applied: skipped early, or late
+ERASED_MS: Final = 15  # what happened until then is refused
+HELD_BACK: Final = 16  # bit p: others know nothing of the play at place p of `recent`
+META_COLUMNS: Final = 17
 
 # Columns of ListenerArrays.said.
 STATEMENT: Final = 0  # its kind << 32 | the id of its subject
@@ -82,7 +90,8 @@ class ListenerArrays(NamedTuple):
 
     meta: NDArray[np.int64]
     recent: NDArray[np.int32]
-    artists: NDArray[np.int32]  # of the newest of `recent`; 0 if unknown
+    artists: NDArray[np.int32]  # of `recent`; 0 if unknown
+    passed: NDArray[np.int32]  # ring of plays not applied: track, place << CONTEXT_BITS | context
     heard: NDArray[np.uint16]  # by hash of the track
     events: NDArray[np.uint32]  # ring of hashes of ids, 40 bits each: the lower 32
     events_high: NDArray[np.uint8]  # their upper 8

@@ -13,14 +13,19 @@ from models.recommend.kernels.candidates import Scene, left_out_of, market_row
 from models.recommend.kernels.conduct import describe, hold, observe
 from models.recommend.kernels.listener import (
     APPLIED,
+    BEGINS,
+    CONTEXT_BITS,
     CONTEXT_TRACKS,
     DIRTY,
     DUPLICATE,
+    ERASED,
+    ERASED_MS,
     EVENT_COUNT,
     EVENT_NEXT,
     GAINS,
     HEARD_COUNT,
     HELD,
+    HELD_BACK,
     HITS_10,
     HITS_20,
     LAST_MS,
@@ -31,8 +36,10 @@ from models.recommend.kernels.listener import (
     OF_DISCOVER,
     OF_NEXT,
     OF_POPULAR,
+    PASSED_COUNT,
     PLAYS,
     RECENT_COUNT,
+    RECENT_PLAYS,
     RECIPROCALS,
     SAMPLED,
     SERVED_TRACKS,
@@ -61,12 +68,16 @@ __all__ = [
     "BROKEN_OFF",
     "IN_TURN",
     "NOT_EARLY",
+    "NO_SLOT",
     "ONE_SIDED",
     "SKIPPED_EARLY",
     "PlayColumns",
     "Rules",
     "learn_plays",
 ]
+
+NO_SLOT: Final = -1
+_RECENT_BITS: Final = (1 << RECENT_PLAYS) - 1
 
 # Whether a play says nothing good of its track.
 NOT_EARLY: Final = 0
@@ -81,7 +92,7 @@ ONE_SIDED: Final = 1  # the row of the left one alone gains: an artist by a trac
 class PlayColumns(NamedTuple):
     """A batch of plays, and where its outcomes go."""
 
-    slot: NDArray[np.int32]
+    slot: NDArray[np.int32]  # NO_SLOT: older than the erasure of a listener who is not held
     track: NDArray[np.int32]
     track_hash: NDArray[np.uint16]
     artist: NDArray[np.int32]  # 0 if unknown
@@ -207,6 +218,20 @@ def _pair(
 
 
 @njit(cache=True, nogil=True)
+def _pass_over(state: ListenerArrays, slot: int, track: int, length: int) -> None:
+    """Remember a play that is not applied, and the tracks of the session it was paired with.
+
+    Not the track, if others know nothing of the play: it is 0 then.
+    """
+    meta, passed = state.meta[slot], state.passed[slot]
+    applied = meta[PLAYS] - 1 - meta[PASSED_COUNT]  # before it
+    at = meta[PASSED_COUNT] % len(passed)
+    passed[at, 0] = track
+    passed[at, 1] = applied << CONTEXT_BITS | length
+    meta[PASSED_COUNT] += 1
+
+
+@njit(cache=True, nogil=True)
 def _tell(state: ListenerArrays, plays: PlayColumns, i: int, pairs: Table, length: int) -> None:
     """What others learn of a play: its pairs with the tracks before it, and of its artist."""
     track, artist = int(plays.track[i]), int(plays.artist[i])
@@ -229,6 +254,8 @@ def _join(state: ListenerArrays, plays: PlayColumns, i: int, length: int) -> Non
         recent[j] = recent[j - 1]
     recent[0] = plays.track[i]
     meta[RECENT_COUNT] = count
+    meta[BEGINS] = (meta[BEGINS] << 1 | int(length == 0)) & _RECENT_BITS
+    meta[HELD_BACK] = (meta[HELD_BACK] << 1 | int(plays.held[i])) & _RECENT_BITS
     meta[SESSION_LENGTH] = min(length + 1, CONTEXT_TRACKS)
     meta[SESSION] = plays.session[i]
     meta[LAST_MS] = plays.started_ms[i]
@@ -280,6 +307,8 @@ def _learn_play(
 ) -> int:
     slot, track = int(plays.slot[i]), int(plays.track[i])
     meta, pairs = state.meta[slot], tables[0]
+    if plays.started_ms[i] <= meta[ERASED_MS]:
+        return ERASED
     if _is_duplicate(state, slot, int(plays.event[i])):
         return DUPLICATE
     late = plays.started_ms[i] < meta[NEWEST_MS] - rules.lateness_ms and not plays.exempt[i]
@@ -300,6 +329,7 @@ def _learn_play(
     if not held:
         _count(plays, i, tables, rules.world)
     if late:
+        _pass_over(state, slot, 0 if held else track, 0)
         return LATE
     meta[NEWEST_MS] = max(meta[NEWEST_MS], plays.started_ms[i])
     meta[LAST_TRACK] = track
@@ -307,8 +337,10 @@ def _learn_play(
         meta[MARKET] = plays.market[i]
     length = _context(state, plays, i, rules)
     if plays.early[i]:
-        if plays.early[i] == SKIPPED_EARLY and not held:
+        told = plays.early[i] == SKIPPED_EARLY and not held
+        if told:
             _pair(state, plays, i, pairs, length, -1)
+        _pass_over(state, slot, 0 if held else track, length if told else 0)
         return SKIPPED
     if not held:
         _test(state, slot, track, trainer[1], trainer[3], new)
@@ -330,10 +362,13 @@ def learn_plays(
     scene, arms, trials = made_from
     trainer = (new_bench(state, scene, TRAINED_CANDIDATES), scene, arms, trials)
     for i in range(span[0], span[1]):
+        slot = plays.slot[i]
+        if slot == NO_SLOT:
+            plays.outcome[i] = ERASED
+            continue
         outcome = _learn_play(state, plays, i, tables, rules, trainer)
         plays.outcome[i] = outcome
-        slot = plays.slot[i]
-        if outcome != DUPLICATE and state.stamp[slot] != rules.batch:
+        if outcome not in (DUPLICATE, ERASED) and state.stamp[slot] != rules.batch:
             state.stamp[slot] = rules.batch
             plays.touched[state.counters[TOUCHED]] = slot
             state.counters[TOUCHED] += 1

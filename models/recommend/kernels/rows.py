@@ -24,6 +24,8 @@ __all__ = [
     "clear_row",
     "find",
     "learn_rows",
+    "mark_used",
+    "settle",
 ]
 
 # Entries of RowArrays.counters.
@@ -78,6 +80,7 @@ def clear_row(rows: RowArrays, slot_of: NDArray[np.int32], slot: int) -> None:
     rows.owner[slot] = 0
     rows.artist[slot] = 0
     rows.plays[slot] = 0
+    rows.ids[slot, : rows.sizes[slot]] = 0  # else their names would be kept
     rows.sizes[slot] = 0
     if rows.dirty[slot]:
         rows.dirty[slot] = 0
@@ -111,7 +114,7 @@ def admit_row(
 
 
 @njit(cache=True, nogil=True)
-def _mark_used(
+def mark_used(
     links: NDArray[np.int32],
     dirty: NDArray[np.uint8],
     unpublished: NDArray[np.uint8],
@@ -141,7 +144,7 @@ def find(ids: NDArray[np.int32], size: int, track: int) -> int:
 
 
 @njit(cache=True, nogil=True)
-def _settle(
+def settle(
     ids: NDArray[np.int32],
     columns: tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]],
     at: int,
@@ -198,7 +201,7 @@ def _add_plays(
     for i in range(len(tracks)):
         place = int(slot_of[tracks[i]])
         slot = place - 1 if place else admit_row(rows, slot_of, int(tracks[i]), journal.evicted)
-        _mark_used(links, dirty, unpublished, counters, to_publish, slot)
+        mark_used(links, dirty, unpublished, counters, to_publish, slot)
         row_plays[slot] += counts[i]
         _fade(row_fading[slot, : sizes[slot]], int(counts[i]))
 
@@ -227,7 +230,7 @@ def learn_rows(
         if i == 0 or left[i] != left[i - 1]:
             place = int(slot_of[left[i]])
             slot = place - 1 if place else admit_row(rows, slot_of, int(left[i]), journal.evicted)
-            _mark_used(links, dirty, unpublished, counters, journal.unpublished, slot)
+            mark_used(links, dirty, unpublished, counters, journal.unpublished, slot)
         ids, weights, size = row_ids[slot], row_weights[slot], int(sizes[slot])
         forward, fading = row_forward[slot], row_fading[slot]
         at = find(ids, size, int(right[i]))
@@ -246,4 +249,4 @@ def learn_rows(
         weights[at] += weight[i]
         forward[at] += weight[i] * ahead[i]
         fading[at] += np.float32(weight[i])
-        _settle(ids, (weights, forward, fading), at, size, hashes)
+        settle(ids, (weights, forward, fading), at, size, hashes)

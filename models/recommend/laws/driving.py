@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 
+import numpy as np
+
 from models.recommend.kernels.candidates import Rates
 from models.recommend.listener_memory import ListenerLimits
 from models.recommend.listeners import ListenerState
@@ -14,13 +16,14 @@ from models.recommend.neighbours import NeighbourState
 from models.recommend.pipeline import Pipeline
 from models.recommend.plays import OUTCOMES, Learned
 from models.recommend.recommender import SHIPPED_RATES, Recommender
-from models.recommend.reference import ReferenceListeners, ReferenceRows
+from models.recommend.reference import ReferenceListeners
+from models.recommend.reference_rows import ReferenceRows
 from models.recommend.trends import TrendState
 from models.recommend.vocabulary import Vocabulary
-from schemas.events import Feedback, PlayEvent
+from schemas.events import Feedback, PlayEvent, PrivacyRequest
 from schemas.frames import PairsFrame
 
-Event = PlayEvent | Feedback
+Event = PlayEvent | Feedback | PrivacyRequest
 Records = Iterable[tuple[bytes, bytes | None]]
 LIST_LENGTH = 5
 
@@ -78,19 +81,27 @@ def batches(events: Sequence[Event], size: int) -> list[Sequence[Event]]:
 
 
 def runs_of_a_kind(events: Sequence[Event]) -> list[list[Event]]:
-    """The events split where plays and feedback meet: an input topic each."""
+    """The events split where kinds of them meet: an input topic each."""
     return [[*run] for _, run in groupby(events, type)]
 
 
 def learn(
     state: ListenerState, events: Sequence[Event], lists: Recommender | None = None
 ) -> list[Learned]:
-    """Learn events in order; plays and feedback come in calls of their own."""
+    """Learn events in order; each kind comes in calls of its own. Requests are of erasures."""
     learned: list[Learned] = []
     for run in runs_of_a_kind(events):
         plays = [event for event in run if isinstance(event, PlayEvent)]
         feedback = [event for event in run if isinstance(event, Feedback)]
-        learned.append(state.learn(plays, lists=lists) if plays else state.apply_feedback(feedback))
+        requests = [event for event in run if isinstance(event, PrivacyRequest)]
+        if plays:
+            learned.append(state.learn(plays, lists=lists))
+        elif feedback:
+            learned.append(state.apply_feedback(feedback))
+        else:
+            done = [state.erase(request.user_id, request.at_ms) for request in requests]
+            codes = [OUTCOMES.index("applied" if new else "duplicate") for new in done]
+            learned.append(Learned(np.array(codes, np.uint8), []))
     return learned
 
 
@@ -101,12 +112,15 @@ def outcomes(learned: Sequence[Learned]) -> list[str]:
 
 def reference_learn(reference: ReferenceListeners, events: Sequence[Event]) -> list[str]:
     """Learn events in order, the plain way; their outcomes."""
-    return [
-        reference.learn([event])[0]
-        if isinstance(event, PlayEvent)
-        else reference.feedback([event])[0]
-        for event in events
-    ]
+    return [_reference_learn(reference, event) for event in events]
+
+
+def _reference_learn(reference: ReferenceListeners, event: Event) -> str:
+    if isinstance(event, PlayEvent):
+        return reference.learn([event])[0]
+    if isinstance(event, Feedback):
+        return reference.feedback([event])[0]
+    return reference.erase(event.user_id, event.at_ms)
 
 
 def by_listener(events: Sequence[Event]) -> dict[str, list[Event]]:
@@ -119,7 +133,8 @@ def by_listener(events: Sequence[Event]) -> dict[str, list[Event]]:
 
 def tracks(events: Sequence[Event]) -> set[str]:
     """Every track that is mentioned."""
-    return {event.track_id for event in events if event.track_id is not None}
+    named = (event for event in events if not isinstance(event, PrivacyRequest))
+    return {event.track_id for event in named if event.track_id is not None}
 
 
 def sent_pairs(state: ListenerState) -> tuple[Counter[str], Counter[tuple[str, str, bool]]]:
@@ -127,9 +142,20 @@ def sent_pairs(state: ListenerState) -> tuple[Counter[str], Counter[tuple[str, s
 
     Weights by left track, right track, and whether right was played after left.
     """
+    return _added_up(state.drain_pairs(partition_of))
+
+
+def sent_erased(state: ListenerState) -> tuple[Counter[str], Counter[tuple[str, str, bool]]]:
+    """The same of what is to be taken back."""
+    return _added_up(state.drain_erased(partition_of))
+
+
+def _added_up(
+    frames: dict[int, PairsFrame],
+) -> tuple[Counter[str], Counter[tuple[str, str, bool]]]:
     plays: Counter[str] = Counter()
     weights: Counter[tuple[str, str, bool]] = Counter()
-    for partition, frame in state.drain_pairs(partition_of).items():
+    for partition, frame in frames.items():
         names = frame.names
         for track, count in zip(frame.play_track.tolist(), frame.play_count.tolist(), strict=True):
             plays[names[track]] += count
@@ -152,6 +178,9 @@ def pair_entries(frame: PairsFrame) -> list[tuple[str, str, int, bool]]:
 
 def feed_reference(reference: ReferenceRows, frame: PairsFrame) -> None:
     """What a frame says, entry by entry."""
+    if frame.erased:
+        _take_back(reference, frame)
+        return
     for track, count in zip(frame.play_track.tolist(), frame.play_count.tolist(), strict=True):
         reference.add_plays(frame.names[track], count)
     for left, right, weight, forward in pair_entries(frame):
@@ -159,6 +188,14 @@ def feed_reference(reference: ReferenceRows, frame: PairsFrame) -> None:
     for track, artist in zip(frame.play_track.tolist(), frame.play_artist.tolist(), strict=True):
         if artist != track:
             reference.name_artist(frame.names[track], frame.names[artist])
+
+
+def _take_back(reference: ReferenceRows, frame: PairsFrame) -> None:
+    for track, count in zip(frame.play_track.tolist(), frame.play_count.tolist(), strict=True):
+        reference.take_back_plays(frame.names[track], count)
+    for left, right, weight, forward in pair_entries(frame):
+        reference.take_back_weight(left, right, weight, forward=forward)
+    reference.drop_empty(frame.names)
 
 
 def sent_trends(state: ListenerState) -> Counter[tuple[str, str, int]]:
@@ -176,9 +213,15 @@ def partition_of(name: str) -> int:
     return sum(name.encode()) % 3
 
 
+def drained(state: ListenerState) -> list[PairsFrame]:
+    """What stage A has to send to stage B, in the order in which it goes."""
+    given, erased = state.drain_pairs(partition_of), state.drain_erased(partition_of)
+    return [*given.values(), *erased.values()]
+
+
 def feed_rows(state: ListenerState, rows: NeighbourState) -> None:
     """Let stage B learn what stage A has to send."""
-    for frame in state.drain_pairs(partition_of).values():
+    for frame in drained(state):
         rows.learn(frame)
 
 
@@ -192,6 +235,12 @@ def row_of(rows: NeighbourState, track: str) -> tuple[int, list[tuple[str, int, 
         return None
     columns = (found.weights.tolist(), found.forward.tolist())
     return found.plays, [*zip(found.names, *columns, strict=True)]
+
+
+def given_row(rows: NeighbourState, track: str) -> tuple[int, list[tuple[str, int, int]]]:
+    """What `row_of` says, without neighbours of which nothing is left; nothing of no row."""
+    plays, neighbours = row_of(rows, track) or (0, [])
+    return plays, [neighbour for neighbour in neighbours if neighbour[1:] != (0, 0)]
 
 
 def keep_last(changelog: dict[bytes, bytes | None], records: Records) -> None:

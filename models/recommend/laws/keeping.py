@@ -13,6 +13,7 @@ from models.recommend.kernels.trending import HALF_LIVES
 from models.recommend.laws.driving import (
     Case,
     batches,
+    drained,
     feed_reference,
     feed_rows,
     keep_last,
@@ -20,12 +21,11 @@ from models.recommend.laws.driving import (
     new_listeners,
     new_rows,
     new_trends,
-    partition_of,
     restore,
     row_of,
 )
 from models.recommend.neighbours import RowColumns
-from models.recommend.reference import ReferenceRows, ReferenceTrend
+from models.recommend.reference_rows import ReferenceRows, ReferenceTrend
 from models.recommend.trends import TrendState
 from models.recommend.vocabulary import Vocabulary
 from schemas.outputs import TrendWindow
@@ -39,7 +39,7 @@ def check_rows_equal_reference(case: Case) -> None:
     reference = ReferenceRows(case.tracks_max)
     for batch in batches(case.events, case.batch):
         learn(state, batch)
-        for frame in state.drain_pairs(partition_of).values():
+        for frame in drained(state):
             rows.learn(frame)
             feed_reference(reference, frame)
     assert rows.evictions == reference.evictions
@@ -62,6 +62,8 @@ def check_published_rows_are_the_newest(case: Case) -> None:
     for batch in batches(case.events, case.batch):
         learn(state, batch)
         feed_rows(state, rows)
+        for track in rows.drain_withdrawn():
+            published.pop(track, None)
         published.update(rows.drain_published(3))
     while drained := rows.drain_published(3):
         published.update(drained)
@@ -84,7 +86,7 @@ def check_rows_continue_after_restore(case: Case) -> None:
         if at == case.cut:
             restore(restored, changelog)
         learn(state, batch)
-        for frame in state.drain_pairs(partition_of).values():
+        for frame in drained(state):
             original.learn(frame)
             if at >= case.cut:
                 restored.learn(frame)

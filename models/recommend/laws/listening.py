@@ -7,6 +7,7 @@ from models.recommend.laws.driving import (
     batches,
     by_listener,
     feed_rows,
+    given_row,
     keep_last,
     learn,
     new_listeners,
@@ -14,7 +15,7 @@ from models.recommend.laws.driving import (
     outcomes,
     reference_learn,
     restore,
-    row_of,
+    sent_erased,
     sent_pairs,
     sent_trends,
     tracks,
@@ -22,7 +23,7 @@ from models.recommend.laws.driving import (
 from models.recommend.listeners import ListenerState
 from models.recommend.reference import ReferenceListeners
 from models.recommend.vocabulary import Vocabulary
-from schemas.events import PlayEvent
+from schemas.events import PlayEvent, PrivacyRequest
 
 
 def check_learning_equals_reference(case: Case) -> None:
@@ -36,6 +37,7 @@ def check_learning_equals_reference(case: Case) -> None:
     assert state.evictions == reference.evictions
     assert [state.user_id(slot) for slot in state.all_slots()] == [*reference.listeners]
     assert sent_pairs(state) == (reference.plays, reference.pairs)
+    assert sent_erased(state) == (reference.erased_plays, reference.erased_pairs)
     assert sent_trends(state) == reference.trends
 
 
@@ -46,6 +48,7 @@ def check_batches_do_not_matter(case: Case) -> None:
     assert outcomes(learn(whole, case.events)) == one_by_one
     assert single.changes() == whole.changes()
     assert sent_pairs(single) == sent_pairs(whole)
+    assert sent_erased(single) == sent_erased(whole)
 
 
 def check_touched_listeners_are_those_that_changed(case: Case) -> None:
@@ -54,8 +57,9 @@ def check_touched_listeners_are_those_that_changed(case: Case) -> None:
     for batch in batches(case.events, case.batch):
         for event in batch:
             learned = learn(state, [event])[0]
-            changed = outcomes([learned]) != ["duplicate"]
-            expected = [state.slot(event.user_id)] if changed else []
+            changed = outcomes([learned]) not in (["duplicate"], ["erased"])
+            erasing = isinstance(event, PrivacyRequest)
+            expected = [state.slot(event.user_id)] if changed and not erasing else []
             assert learned.touched == expected
     plays = [event for event in case.events if isinstance(event, PlayEvent)]
     together = new_listeners(case).learn(plays).touched
@@ -100,7 +104,7 @@ def check_interleaving_of_listeners_does_not_matter(case: Case) -> None:
         assert as_given.snapshot(user) == one_by_one.snapshot(user)
     assert rows.dropped == other_rows.dropped == 0, "the case has more tracks than a row holds"
     for track in tracks(case.events):
-        assert row_of(rows, track) == row_of(other_rows, track)
+        assert given_row(rows, track) == given_row(other_rows, track)
 
 
 def check_listeners_continue_after_restore(case: Case) -> None:

@@ -23,14 +23,9 @@ from models.recommend.listeners import ListenerState
 from models.recommend.neighbours import NeighbourState
 from models.recommend.pipeline import Pipeline
 from models.recommend.recommender import ListColumns
-from models.recommend.reference import (
-    BLOCKED,
-    BLOCKED_ARTIST,
-    HIDDEN,
-    ReferenceListeners,
-    ReferenceRows,
-)
+from models.recommend.reference import BLOCKED, BLOCKED_ARTIST, HIDDEN, ReferenceListeners
 from models.recommend.reference_lists import HIDDEN_MS, ReferenceRankers
+from models.recommend.reference_rows import ReferenceRows
 from models.recommend.trends import TrendState
 from models.recommend.vocabulary import hash16
 

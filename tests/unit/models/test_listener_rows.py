@@ -104,7 +104,7 @@ def test_rows_of_artists_go_to_the_partition_of_their_marked_name() -> None:
     assert {frames[0].names[i] for i in frames[0].left} == {"a", "b"}
 
 
-def test_the_artists_of_the_five_newest_tracks_are_kept_and_restored() -> None:
+def test_the_artists_of_recent_tracks_are_kept_and_restored() -> None:
     listeners, restored = state(), state()
     listeners.learn(
         [play(f"t{i}", T0 + i, artist=f"Artist {i}" if i % 3 else None) for i in range(8)]
@@ -112,7 +112,7 @@ def test_the_artists_of_the_five_newest_tracks_are_kept_and_restored() -> None:
     listeners.apply_feedback([said("block_track", "bad")])
     known = listeners.snapshot("ann")
     assert known is not None
-    expected = [f"{ARTIST_MARK}artist {i}" if i % 3 else "" for i in (7, 6, 5, 4, 3)]
+    expected = [f"{ARTIST_MARK}artist {i}" if i % 3 else "" for i in reversed(range(8))]
     assert known.artists == expected
     for key, value in listeners.changes():
         restored.restore(key, value)
@@ -120,7 +120,7 @@ def test_the_artists_of_the_five_newest_tracks_are_kept_and_restored() -> None:
     restored.learn([play("u", T0 + 9, artist="ARTIST 9")])
     known = restored.snapshot("ann")
     assert known is not None
-    assert known.artists == [f"{ARTIST_MARK}artist 9", *expected[:4]]
+    assert known.artists == [f"{ARTIST_MARK}artist 9", *expected]
     assert ([s.subject for s in known.said], known.recent[:2]) == (["bad"], ["u", "t7"])
 
 

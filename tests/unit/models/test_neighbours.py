@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from models.recommend import NeighbourState, Vocabulary
-from models.recommend.reference import ReferenceRows
+from models.recommend.reference_rows import ReferenceRows
 from models.recommend.vocabulary import hash32
 from schemas.frames import PairsFrame
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from models.recommend import TrendState, Vocabulary
-from models.recommend.reference import ReferenceTrend
+from models.recommend.reference_rows import ReferenceTrend
 from schemas.frames import TrendCountsFrame
 from schemas.outputs import TrendWindow
 from segue.testing.trending import MarketPlays, popularity
