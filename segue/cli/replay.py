@@ -130,7 +130,9 @@ def replay(  # noqa: PLR0913  # one argument per option
     found: dict[str, object] = {"seconds": round(seconds, 3)} | report.as_dict()
     if tuning is not None:
         now = current_values(load_settings())
-        Console().print(tuning_table(tuning, now), *tuning_lines(tuning, now), sep="\n")
+        Console().print(tuning_table(tuning, now))
+        for line in tuning_lines(tuning, now):
+            click.echo(line)
         found["tune"] = tuning_dict(tuning, now)
     if json_path is not None:
         json_path.write_bytes(orjson.dumps(found, option=orjson.OPT_INDENT_2) + b"\n")

@@ -25,7 +25,7 @@ def tuning_table(tuning: Tuning, now: dict[str, float]) -> Table:
     """Every candidate as it did when it was last looked at, the longest in the race first."""
     table = Table(title=f"tuned on the first {tuning.plays:,} plays")
     for heading in (*map(_variable, now), "plays", "NDCG@20"):
-        table.add_column(heading, justify="right")
+        table.add_column(heading, justify="right", overflow="fold")
     for trial in tuning.trials:
         values = [f"{(trial.values or now)[name]:,}" for name in now]
         mark = " (as it is)" if not trial.values else ""
