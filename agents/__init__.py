@@ -4,7 +4,15 @@ No autodiscovery: Faust drops a module whose import fails and goes on without it
 registered here, by name.
 """
 
-from agents import feedback, impressions, pairs, plays, privacy, trend_counts
+from agents import (
+    discoveries,
+    feedback,
+    impressions,
+    pairs,
+    plays,
+    privacy,
+    trend_counts,
+)
 from agents.deps import Deps
 from agents.listeners import ListenersStage
 from agents.lists import ListWriter
@@ -13,12 +21,15 @@ from models.recommend.arms import Arms
 from models.recommend.kernels.candidates import Rates
 from models.recommend.recommender import Recommender
 from models.recommend.rowcache import RowCache
+from models.recommend.tastes import Tastes
 from models.recommend.vocabulary import Vocabulary
 from models.recommend.warm import warm
+from schemas.registry import VECTORS
 from segue.config import Settings
 from segue.config.arms import arm_shares
 from segue.errors import Misconfigured
 from streams.app import SegueApp
+from streams.broadcast import BroadcastReader
 from streams.tasks import TaskGroup
 
 __all__ = ["register_all"]
@@ -35,9 +46,15 @@ def register_all(app: SegueApp, deps: Deps) -> None:
     poll_plays = settings.batch_records * settings.partitions
     rows_max = max(ROWS_MIN, ROWS_PER_PLAY * poll_plays)
     rows = RowCache(vocabulary, rows_max=rows_max, ttl_s=settings.row_cache_ttl_s)
+    tastes = Tastes(vocabulary)
+    vectors = VECTORS.topic(settings.topic_prefix)
+    app.readers.append(
+        BroadcastReader(settings, vectors, tastes.apply, health=deps.health, priority=app.priority)
+    )
     recommender = Recommender(
         vocabulary,
         rows,
+        tastes=tastes,
         list_length=settings.list_length,
         rates=Rates(settings.context_decay, settings.learning_rate),
     )
@@ -52,6 +69,7 @@ def register_all(app: SegueApp, deps: Deps) -> None:
     privacy.register(app, deps, listeners, lists)
     pairs.register(app, deps, neighbours)
     trend_counts.register(app, deps, vocabulary)
+    discoveries.register(app, deps, vocabulary)
 
 
 def _arms(settings: Settings) -> Arms:

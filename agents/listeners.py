@@ -9,9 +9,11 @@ from agents.verifying import Verifier
 from models.recommend.arms import Arms
 from models.recommend.listeners import ListenerLimits, ListenerState
 from models.recommend.vocabulary import Vocabulary
+from schemas.discoveries import split_discoveries
 from schemas.frames import encode_trend_counts, split_pairs
 from schemas.murmur2 import partition_of, partition_of_name
 from schemas.registry import (
+    DISCOVERIES,
     FEEDBACK,
     IMPRESSIONS,
     LISTENERS_CHANGELOG,
@@ -45,6 +47,7 @@ class ListenersStage:
         self.inputs = tuple(spec.topic(prefix) for spec in inputs)
         self.changelog = LISTENERS_CHANGELOG.topic(prefix)
         self.flush_interval_s = self.publish_interval_s = deps.settings.flush_interval_s
+        self._discoveries = DISCOVERIES.topic(prefix)
         self._pairs, self._trends = PAIRS.topic(prefix), TREND_COUNTS.topic(prefix)
         self._recommendations = RECOMMENDATIONS.topic(prefix)
         self._vocabulary, self._lists, self._deps = vocabulary, lists, deps
@@ -67,8 +70,8 @@ class ListenersStage:
         return ListenerState(self._vocabulary, limits, arms=self._arms)
 
     def outputs(self, state: ListenerState) -> list[Output]:
-        """Drain pairs (a frame per partition of the left track), trend counts (per market) and
-        changed lists."""
+        """Drain pairs (a frame per partition of the left track), discoveries, trend counts (per
+        market) and changed lists."""
         given = state.drain_pairs(self._track_partition).items()
         erased = state.drain_erased(self._track_partition).items()
         limit = self._deps.settings.message_bytes_max // 2
@@ -77,6 +80,9 @@ class ListenersStage:
             for partition, frame in (*given, *erased)
             for raw in split_pairs(frame, limit)
         ]
+        found = state.drain_discoveries()
+        discoveries = [] if found is None else split_discoveries(found, limit)
+        pairs += [Output(self._discoveries, 0, None, raw) for raw in discoveries]
         counts = [
             Output(
                 self._trends,

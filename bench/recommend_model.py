@@ -30,6 +30,7 @@ from models.recommend import (
     Vocabulary,
     warm,
 )
+from models.recommend.vectors import VectorState
 from schemas.events import PlayEvent
 from schemas.frames import PairsFrame, TrendCountsFrame
 from schemas.murmur2 import partition_of
@@ -101,7 +102,8 @@ class Pipeline:
         self.neighbours = NeighbourState(vocabulary)
         self.trends = TrendState(vocabulary)
         self.cache = RowCache(vocabulary)
-        self.recommender = Recommender(vocabulary, self.cache)
+        self.vectors = VectorState(vocabulary)
+        self.recommender = Recommender(vocabulary, self.cache, tastes=self.vectors)
         self.now_s = 0.0
 
     def step(self, plays: Sequence[PlayEvent]) -> None:
@@ -122,10 +124,14 @@ class Pipeline:
         counts = time_it("drain_trend_counts, per play", count, self.listeners.drain_trend_counts)
         time_it("NeighbourState.learn, per play", count, lambda: self.learn_rows(frames))
         time_it("TrendState.learn, per play", count, lambda: self.learn_trends(counts))
+        found = self.listeners.drain_discoveries()
+        if found is not None:
+            size = len(found.track)
+            time_it("VectorState.learn, per discovery", size, lambda: self.vectors.learn(found))
         changes = time_it(
             "ListenerState.changes, per record", len(learned.touched), self.listeners.changes
         )
-        assert len(changes) == len(learned.touched) + 1, "and the rankers"
+        assert len(changes) >= len(learned.touched) + 1, "and the rankers"
 
     def published(self, name: str) -> bytes | None:
         """A row as other workers read it."""

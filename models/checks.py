@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from models.recommend.laws import erasing, keeping, listening, serving
+from models.recommend.laws import erasing, keeping, listening, serving, tasting
 from models.recommend.laws.driving import Case, Law
 
 __all__ = ["Case", "Law", "yield_checks"]
@@ -30,6 +30,9 @@ def yield_checks() -> Iterator[Law]:
     yield keeping.check_trends_continue_after_restore
     yield keeping.check_records_are_as_of_their_call
     yield keeping.check_memory_is_bounded
+    yield tasting.check_vectors_equal_reference
+    yield tasting.check_vectors_continue_after_restore
+    yield tasting.check_tastes_are_those_learned
     yield serving.check_lists_equal_reference
     yield serving.check_lists_keep_promises
     yield serving.check_rankers_continue_after_restore

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import msgspec
 
+from schemas.discoveries import DiscoveriesFrame
 from schemas.events import Feedback, PlayEvent, PrivacyRequest
 from schemas.frames import PairsFrame, TrendCountsFrame
 from schemas.impressions import Impression, ShownEntry
@@ -57,6 +58,7 @@ PARTS: Final[dict[str, type[msgspec.Struct]]] = {"Credit": Credit, "ShownEntry":
 BINARY: Final[dict[str, type]] = {
     "PairsFrame": PairsFrame,
     "TrendCountsFrame": TrendCountsFrame,
+    "DiscoveriesFrame": DiscoveriesFrame,
 }
 
 # JSON Schema is JSON of any shape; it is only ever written out, never read by our code.

@@ -53,7 +53,9 @@ WORLD: Final = "world"
 ListKind = Literal["next", "discover"]
 TrendWindow = Literal["hour", "day", "week"]
 Direction = Literal["rising", "steady", "falling", "new"]
-Source = Literal["together", "lately", "after", "artist", "again", "often", "loop", "popular"]
+Source = Literal[
+    "together", "lately", "after", "artist", "again", "often", "loop", "popular", "taste"
+]
 """What speaks for a track in a list; `models.recommend.kernels.candidates` says how each counts."""
 SOURCES: Final[tuple[Source, ...]] = get_args(Source)
 Scores = Sequence[float] | NDArray[np.floating]

@@ -16,6 +16,7 @@ from schemas.internal import DEAD_LETTER_VALUE_BYTES_MAX
 
 __all__ = [
     "DEAD_LETTERS",
+    "DISCOVERIES",
     "FEEDBACK",
     "IMPRESSIONS",
     "LISTENERS_CHANGELOG",
@@ -31,6 +32,7 @@ __all__ = [
     "TRENDS",
     "TRENDS_CHANGELOG",
     "TREND_COUNTS",
+    "VECTORS",
     "Direction",
     "TopicSpec",
     "spec_of",
@@ -44,6 +46,7 @@ _HEADERS_BYTES: Final = 65_536  # far more than a dead letter's own headers
 _LISTENERS: Final = "recommend-listeners"
 _NEIGHBOURS: Final = "recommend-neighbours"
 _TRENDS_GROUP: Final = "recommend-trends"
+_VECTORS: Final = "recommend-vectors"
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +205,17 @@ PRIVACY_EXPORTS: Final = TopicSpec(
     retention_ms=_DAY_MS,
     doc="What is kept of a listener, in answer to a request on `privacy`.",
 )
+DISCOVERIES: Final = TopicSpec(
+    name="discoveries",
+    key="none: there is one partition",
+    direction="internal",
+    value_type="DiscoveriesFrame",
+    owner="recommend",
+    group=_VECTORS,
+    retention_ms=_DAY_MS,
+    partitions=1,
+    doc="Plays of tracks new to their listeners, with the tracks before, one frame per flush.",
+)
 DEAD_LETTERS: Final = TopicSpec(
     name="dead-letters",
     key="as the rejected message",
@@ -252,6 +266,17 @@ TRENDS_CHANGELOG: Final = TopicSpec(
     compacted=True,
     doc="State of trends: the last record of a key is its state; an empty one deletes it.",
 )
+VECTORS: Final = TopicSpec(
+    name="vectors",
+    key="track_id",
+    direction="internal",
+    value_type="bytes",
+    owner="recommend",
+    group=_VECTORS,
+    compacted=True,
+    partitions=1,
+    doc="The embedding: the vector of each track, read by every worker; the learner's changelog.",
+)
 
 TOPICS: Final = (
     PLAYS,
@@ -264,11 +289,13 @@ TOPICS: Final = (
     RECOMMENDATIONS,
     TRENDS,
     PRIVACY_EXPORTS,
+    DISCOVERIES,
     DEAD_LETTERS,
     REGISTRY,
     LISTENERS_CHANGELOG,
     NEIGHBOURS_CHANGELOG,
     TRENDS_CHANGELOG,
+    VECTORS,
 )
 _BY_NAME: Final = {spec.name: spec for spec in TOPICS}
 

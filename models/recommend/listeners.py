@@ -56,6 +56,7 @@ from models.recommend.said import SaidRows, held
 from models.recommend.scenes import Lists, no_scene
 from models.recommend.statements import Statements, statements_of
 from models.recommend.vocabulary import NO_NAME, Vocabulary, hash16
+from schemas.discoveries import DiscoveriesFrame
 from schemas.events import Feedback, PlayEvent
 from schemas.frames import PairsFrame, TrendCountsFrame
 from schemas.outputs import WORLD
@@ -237,6 +238,10 @@ class ListenerState:
         """Trend counts since the last drain, summed, one frame per market, `world` among them."""
         return self._outbox.drain_trend_counts()
 
+    def drain_discoveries(self) -> DiscoveriesFrame | None:
+        """Discoveries since the last drain, in order: the first 4,096."""
+        return self._outbox.drain_discoveries()
+
     def changes(self) -> Records:
         """All of `change_slices` at once."""
         return [*chain.from_iterable(self.change_slices())]
@@ -337,18 +342,11 @@ class ListenerState:
 
     def _learn_span(self, columns: PlayColumns, span: tuple[int, int], scene: Scene | None) -> None:
         limits = self.limits
-        rules = Rules(
-            scene is not None,
-            limits.hold_suspicious,
-            limits.plays_per_look,
-            limits.lateness_ms,
-            limits.session_gap_ms,
-            self._world,
-            self._batch,
-        )
-        tables = (self._outbox.pairs.table, self._outbox.trends.table)
+        times = limits.plays_per_look, limits.lateness_ms, limits.session_gap_ms
+        hold = limits.hold_suspicious
+        rules = Rules(scene is not None, hold, *times, self._world, self._batch)
         made_from = (no_scene() if scene is None else scene, self.rankers.stacked, self.trials)
-        learn_plays(self.arrays, columns, tables, rules, span, made_from)
+        learn_plays(self.arrays, columns, self._outbox.tables, rules, span, made_from)
         count = int(self.arrays.counters[SAMPLED])
         self.arrays.counters[SAMPLED] = 0
         self._looks += self.forest.look(self.arrays, columns, count)

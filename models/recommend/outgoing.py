@@ -10,16 +10,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.recommend.counting import Sums
+from models.recommend.kernels.discovering import Discoveries
+from models.recommend.kernels.embedding import BEFORE_TRACKS
 from models.recommend.kernels.erasing import GIVEN_SUMS_MAX, sum_given
 from models.recommend.kernels.grouping import by_first, localise
 from models.recommend.kernels.listener import ListenerArrays
 from models.recommend.kernels.listening import IN_TURN
+from models.recommend.kernels.table import Table
 from models.recommend.vocabulary import NO_NAME, Vocabulary
+from schemas.discoveries import DiscoveriesFrame
 from schemas.frames import PairsFrame, TrendCountsFrame
 
 __all__ = ["Outbox"]
 
 _ERASED_ROOM: Final = 1 << 11
+_DISCOVERIES_MAX: Final = 4096
+"""Between two flushes: 8,000 a second of each partition. Under more the embedding learns from some,
+as from all of a smaller service."""
 
 
 class Outbox:
@@ -34,14 +41,24 @@ class Outbox:
         self.pairs = Sums()
         self.trends = Sums()
         self.erased = Sums(_ERASED_ROOM)
+        self.discoveries = _new_discoveries()
         self._vocabulary = vocabulary
         self._partition = np.zeros(0, np.int32)
         self._generation = -1
         self._scratch = np.zeros(0, np.int32)
 
+    @property
+    def tables(self) -> tuple[Table, Table, Discoveries]:
+        """Where a kernel puts what it has to say."""
+        return self.pairs.table, self.trends.table, self.discoveries
+
     def used_ids(self) -> list[NDArray[np.int32]]:
         """Ids in sums that wait."""
-        return self.pairs.used_ids() + self.trends.used_ids() + self.erased.used_ids()
+        found = self.discoveries
+        count = int(found.used[0])
+        before = found.before[:count][_filled(found.size[:count])]
+        sums = self.pairs.used_ids() + self.trends.used_ids() + self.erased.used_ids()
+        return [*sums, found.track[:count], before]
 
     def erase(self, arrays: ListenerArrays, slot: int) -> None:
         """Take back what the retained plays of a listener gave. O(plays retained)."""
@@ -111,6 +128,19 @@ class Outbox:
         frames.sort(key=lambda frame: frame.market)
         return frames
 
+    def drain_discoveries(self) -> DiscoveriesFrame | None:
+        """All discoveries that wait, in order; None if there are none."""
+        found = self.discoveries
+        count = int(found.used[0])
+        if count == 0:
+            return None
+        found.used[0] = 0
+        size = found.size[:count].copy()
+        before = found.before[:count][_filled(size)]
+        used, index = np.unique(np.concatenate((found.track[:count], before)), return_inverse=True)
+        track, before = np.split(index.astype(np.int32), [count])
+        return DiscoveriesFrame(self._names(used), track, size, before)
+
     def _names(self, ids: NDArray[np.int32]) -> list[str]:
         names = self._vocabulary.names
         return [names[index] for index in ids.tolist()]
@@ -139,6 +169,20 @@ class Outbox:
                 self._partition[index] = partition_of(vocabulary.names[index])
             found = self._partition[ids]
         return found
+
+
+def _new_discoveries() -> Discoveries:
+    return Discoveries(
+        track=np.zeros(_DISCOVERIES_MAX, np.int32),
+        size=np.zeros(_DISCOVERIES_MAX, np.int32),
+        before=np.zeros((_DISCOVERIES_MAX, BEFORE_TRACKS), np.int32),
+        used=np.zeros(1, np.int64),
+    )
+
+
+def _filled(size: NDArray[np.int32]) -> NDArray[np.bool_]:
+    """Which places of `before` are taken."""
+    return np.arange(BEFORE_TRACKS) < size[:, None]
 
 
 def _runs(values: NDArray[np.int32]) -> tuple[list[int], NDArray[np.int64]]:

@@ -18,7 +18,9 @@ from models.recommend.neighbours import NeighbourState
 from models.recommend.plays import Learned
 from models.recommend.recommender import SHIPPED_RATES, TRENDING_MAX, Recommender, ServedLists
 from models.recommend.trends import TrendState
+from models.recommend.vectors import VectorState
 from models.recommend.vocabulary import Vocabulary
+from schemas.discoveries import DiscoveriesFrame
 from schemas.events import PlayEvent
 from schemas.frames import PairsFrame, TrendCountsFrame
 from schemas.outputs import Source
@@ -31,6 +33,7 @@ class Sent(NamedTuple):
 
     pairs: list[PairsFrame]
     trend_counts: list[TrendCountsFrame]
+    discoveries: DiscoveriesFrame | None
 
 
 class Pipeline:
@@ -58,9 +61,11 @@ class Pipeline:
         self.listeners = ListenerState(self.vocabulary, limits, arms=arms)
         self.neighbours = NeighbourState(self.vocabulary, tracks_max)
         self.trends = TrendState(self.vocabulary, tracks_per_market_max=tracks_max)
+        self.vectors = VectorState(self.vocabulary, max(tracks_max, 1_000))
         self.recommender = Recommender(
             self.vocabulary,
             self.neighbours,
+            tastes=self.vectors,
             list_length=list_length,
             filtered=filtered,
             rates=rates,
@@ -80,14 +85,17 @@ class Pipeline:
         """What stage A sent since the last call, to be applied now or later, in order."""
         given = self.listeners.drain_pairs(lambda _: 0).values()
         pairs = [*given, *self.listeners.drain_erased(lambda _: 0).values()]
-        return Sent(pairs, self.listeners.drain_trend_counts())
+        counts, found = self.listeners.drain_trend_counts(), self.listeners.drain_discoveries()
+        return Sent(pairs, counts, found)
 
     def apply(self, sent: Sent) -> None:
-        """Let stages B and C learn what was drained."""
+        """Let the stages after A learn what was drained."""
         for pairs in sent.pairs:
             self.neighbours.learn(pairs)
         for counts in sent.trend_counts:
             self.trends.learn(counts)
+        if sent.discoveries is not None:
+            self.vectors.learn(sent.discoveries)
         for market in self.trends.drain_dirty_markets():
             names, scores = self.trends.trending(market, "day", TRENDING_MAX)
             self.popular[market] = names

@@ -25,8 +25,10 @@ from models.recommend.kernels.candidates import (
 from models.recommend.kernels.listener import COHORTS, CONTEXT_USED, MARKET, SESSION_LENGTH
 from models.recommend.kernels.ranking import DISCOVER, NEXT
 from models.recommend.kernels.serving import ServedArrays, serve
+from models.recommend.kernels.taste import Taste
 from models.recommend.listeners import ListenerState
 from models.recommend.plays import artist_key
+from models.recommend.tastes import Tastes
 from models.recommend.vocabulary import NO_NAME, Vocabulary
 from schemas.events import PlayEvent
 from schemas.outputs import SOURCES, WORLD
@@ -53,6 +55,15 @@ class Rows(Protocol):
         ...
 
 
+class Vectors(Protocol):
+    """Where the vectors of the embedding are."""
+
+    @property
+    def taste(self) -> Taste:
+        """The vectors in place; used before anything else changes them."""
+        ...
+
+
 class Needs(NamedTuple):
     """Rows of tracks and artists, and trends of markets; ids of the vocabulary."""
 
@@ -74,8 +85,8 @@ class Recommender:
     """Makes lists for listeners of any state that shares its vocabulary.
 
     Knows trends by `set_trending`; rows come from `rows`: the cache of a worker, or a
-    `NeighbourState` of the same process. For evaluation: not `filtered`, lists may hold the track
-    just played.
+    `NeighbourState` of the same process; `tastes` are the vectors of the embedding. For
+    evaluation: not `filtered`, lists may hold the track just played.
     """
 
     def __init__(
@@ -83,6 +94,7 @@ class Recommender:
         vocabulary: Vocabulary,
         rows: Rows,
         *,
+        tastes: Vectors | None = None,
         list_length: int = 20,
         filtered: bool = True,
         rates: Rates = SHIPPED_RATES,
@@ -92,6 +104,7 @@ class Recommender:
         self._rules = ServingRules(filtered, NOTHING, rates)
         self.vocabulary = vocabulary
         self.rows = rows
+        self._tastes = Tastes(vocabulary) if tastes is None else tastes
         self.list_length = list_length
         self._markets: dict[int, int] = {}
         self._unknown: set[int] = set()
@@ -184,7 +197,8 @@ class Recommender:
             grown[: len(popular.row_of)] = popular.row_of
             popular = self._popular = popular._replace(row_of=grown)
         words = self.vocabulary
-        return Scene(self.rows.source, popular, words.hash32, words.artist, self._rules)
+        taste = self._tastes.taste
+        return Scene(self.rows.source, popular, taste, words.hash32, words.artist, self._rules)
 
     def unknown_artists(
         self, state: ListenerState, slots: Sequence[int], served: Sequence[ServedLists]

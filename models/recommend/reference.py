@@ -25,6 +25,7 @@ from schemas.outputs import WORLD
 __all__ = ["ReferenceListeners"]
 
 RECENT, PASSED, HEARD, CONTEXT, WEIGHT, LIKES_BEFORE = 50, 8, 160, 10, 2520, 5
+BEFORE = 30
 LIKED, BLOCKED, HIDDEN, BLOCKED_ARTIST, TASTE = 1, 2, 3, 4, (5, 6, 7)
 SAYS = {"like": LIKED, "block_track": BLOCKED, "hide": HIDDEN, "block_artist": BLOCKED_ARTIST}
 TAKES_BACK = {
@@ -59,7 +60,8 @@ class _Listener:
 class ReferenceListeners:
     """Stage A. `pairs` are weights by (left, right, whether right came after left).
 
-    `artists` is by track, as named last. `before` is called with what is known of a listener, the
+    `artists` is by track, as named last; `discoveries` are tracks new to their listeners, with
+    those they played before. `before` is called with what is known of a listener, the
     track, and when it began, before a play is applied.
     """
 
@@ -80,6 +82,7 @@ class ReferenceListeners:
         self.erased_plays: Counter[str] = Counter()
         self.erased_pairs: Counter[tuple[str, str, bool]] = Counter()
         self.erasures: OrderedDict[str, tuple[int, int]] = OrderedDict()
+        self.discoveries: list[tuple[str, list[str]]] = []
         self.evictions = 0
 
     def learn(self, plays: Iterable[PlayEvent]) -> list[str]:
@@ -148,6 +151,7 @@ class ReferenceListeners:
         listener.events = [event, *listener.events][: self.limits.dedupe_window]
         listener.plays += 1
         track_hash = hash16(play.track_id)
+        new = track_hash not in listener.heard
         others = [other for other in listener.heard if other != track_hash]
         listener.heard = [track_hash, *others][:HEARD]
         self.plays[play.track_id] += not held
@@ -170,6 +174,8 @@ class ReferenceListeners:
             passed = Passed("" if held else play.track_id, 0, against)
             listener.passed = [passed, *listener.passed][:PASSED]
             return "skipped"
+        if new and listener.recent and not held:
+            self.discoveries.append((play.track_id, [*dict.fromkeys(listener.recent)][:BEFORE]))
         self._apply(listener, play, held=held)
         return "held" if held else "applied"
 

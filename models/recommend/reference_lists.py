@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from models.recommend.listener_memory import ListenerSnapshot
 from models.recommend.reference import BLOCKED, BLOCKED_ARTIST, HIDDEN
 from models.recommend.reference_rows import ReferenceRows
+from models.recommend.reference_vectors import ReferenceVectors
 from models.recommend.vocabulary import hash16, hash32
 
 __all__ = ["ReferenceRankers"]
@@ -38,10 +39,12 @@ class ReferenceRankers:
         trends: Mapping[str, Trend],
         artists: Mapping[str, str],
         rates: tuple[float, float],
+        vectors: ReferenceVectors,
     ) -> None:
         self.rows, self.trends, self.artists = rows, trends, artists
+        self.vectors = vectors
         self._decay, self._learning_rate = rates
-        first = [0.0] * (3 * len(SOURCES) + 1)
+        first = [0.0] * (3 * len(SOURCES) + 3)
         first[0], first[1], first[3 * SOURCES.index("popular")] = 2.0, 1.0, 0.1
         self.weights = {kind: [*first] for kind in KINDS}
         self.squares = {kind: [0.0] * len(first) for kind in KINDS}
@@ -78,11 +81,15 @@ class ReferenceRankers:
     def shares(self, kind: str, listener: ListenerSnapshot, track: str) -> dict[str, float]:
         """What each source that speaks for a candidate adds to its score."""
         x, weights = self._features(listener)[track], self.weights[kind]
-        return {
+        shares = {
             source: sum(weights[f] * x[f] for f in range(3 * s, 3 * s + 3))
             for s, source in enumerate(SOURCES)
             if x[3 * s] > 0
         }
+        lasting, now = self.vectors.tastes(track, [*dict.fromkeys(listener.recent)])
+        level, _ = self.vectors.tastes(track, [])
+        own = (weights[-2] * (lasting - level) + weights[-1] * now) / 4
+        return shares | ({"taste": own} if own > 0 else {})
 
     def parts(self, listener: ListenerSnapshot, track: str) -> list[float]:
         """What each track of the session adds to the sum of `together` of a candidate."""
@@ -131,6 +138,8 @@ class ReferenceRankers:
                 share = amount / largest[source] if largest[source] else 0.0
                 x += [share, share**0.25, amount / (1 + amount)]
             x.append(1.0 if listener.recent[:1] == [track] else 0.0)
+            tastes = self.vectors.tastes(track, [*dict.fromkeys(listener.recent)])
+            x += [max(-2.0, min(2.0, taste / 4)) for taste in tastes]
         return features
 
     def _sums(self, listener: ListenerSnapshot) -> Sums:

@@ -15,6 +15,8 @@ from models.recommend.kernels.candidates import (
     Scene,
     ServingRules,
 )
+from models.recommend.kernels.embedding import DIMENSIONS
+from models.recommend.kernels.taste import Taste
 
 __all__ = ["Lists", "no_scene"]
 
@@ -42,4 +44,6 @@ def no_scene() -> Scene:
     )
     popular = Popular(np.zeros((1, 1), np.int32), np.zeros((1, 1)), one, one)
     rules = ServingRules(filtered=True, left_out=NOTHING, rates=Rates())
-    return Scene(rows, popular, np.zeros(1, np.uint32), one, rules)
+    nothing = np.zeros(1, np.float32)
+    taste = Taste(one, np.zeros((1, DIMENSIONS), np.float32), nothing, nothing)
+    return Scene(rows, popular, taste, np.zeros(1, np.uint32), one, rules)

@@ -11,8 +11,11 @@ from models.recommend.listeners import ListenerState
 from models.recommend.neighbours import NeighbourState
 from models.recommend.recommender import Recommender
 from models.recommend.rowcache import RowCache
+from models.recommend.tastes import Tastes
 from models.recommend.trends import TrendState
+from models.recommend.vectors import VectorState
 from models.recommend.vocabulary import Vocabulary
+from schemas.discoveries import decode_discoveries, encode_discoveries
 from schemas.events import Feedback, PlayEvent
 from schemas.frames import decode_pairs, decode_trend_counts, encode_pairs, encode_trend_counts
 from schemas.outputs import WORLD
@@ -40,20 +43,24 @@ def warm() -> None:
     )
     for frame in listeners.drain_pairs(lambda _: 0).values():
         neighbours.learn(decode_pairs(encode_pairs(frame)))
+    vectors, tastes = VectorState(vocabulary, 1_000), Tastes(vocabulary)
+    if (found := listeners.drain_discoveries()) is not None:
+        for _ in range(2):  # from the second one on there are negatives
+            vectors.learn(decode_discoveries(encode_discoveries(found)))
     for counts in listeners.drain_trend_counts():
         trends.learn(decode_trend_counts(encode_trend_counts(counts)))
     rows = RowCache(vocabulary, rows_max=16)
     for name, columns in neighbours.drain_published(2):
         rows.put_columns(name, columns, 0.0)
     for source in (rows, neighbours):
-        recommender = Recommender(vocabulary, source)
+        recommender = Recommender(vocabulary, source, tastes=tastes)
         names, scores, _, _ = trends.moving(WORLD, "day", 2)
         recommender.set_trending(WORLD, names, scores.tolist())
         recommender.recommend(listeners, learned.touched)
     listeners.erase("u2", _AT_MS)
     for frame in listeners.drain_erased(lambda _: 0).values():
         neighbours.learn(decode_pairs(encode_pairs(frame)))
-    for state in (listeners, neighbours, trends):
+    for state in (listeners, neighbours, trends, vectors):
         for key, value in state.changes():
             state.restore(key, value)
             state.restore(key, None)

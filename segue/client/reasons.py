@@ -17,6 +17,7 @@ _WORDS: Final[dict[str, str]] = {
     "often": "played often",
     "loop": "played after {last} before",
     "popular": "trending",
+    "taste": "fits what you listen to",
 }
 
 

@@ -230,6 +230,13 @@ class Settings(BaseSettings):
         1.0, gt=0, le=60, description="Time between two writes of changed trends."
     )
 
+    vectors_max: int = Field(
+        1_000_000, ge=1000, description="Tracks that the embedding knows; the longest unused go."
+    )
+    vectors_flush_interval_s: float = Field(
+        2.0, gt=0, le=60, description="Time between two commits of what the embedding learned."
+    )
+
     # One machine
     local_kafka_port: Port = Field(
         19092, description="Port of the first Kafka node that `segue up` starts; 0: a free one."

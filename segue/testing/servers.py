@@ -51,6 +51,7 @@ def fresh_settings(
         "web_port": 0,
         "local_kafka_port": 0,
         "local_redis_port": 0,
+        "vectors_max": 10_000,
     }
     if kafka is not None:
         given["kafka_bootstrap"] = kafka.bootstrap

@@ -11,6 +11,7 @@ from models.recommend.listeners import ListenerSnapshot, ListenerState
 from models.recommend.neighbours import NeighbourState
 from models.recommend.rankers import encode_ranker
 from models.recommend.trends import TrendState
+from models.recommend.vectors import VectorState
 from segue.testing.memory_log import MemoryLog
 from streams.stage import Stage
 from streams.tasks import TaskGroup
@@ -20,7 +21,8 @@ __all__ = ["State", "live_state", "restored_state"]
 
 @dataclass(slots=True)
 class State:
-    """Listeners, plays, rows and artists of tracks, and plays per market, each in one partition.
+    """Listeners, plays, rows and artists of tracks, plays per market, and discoveries per track,
+    each in one partition.
 
     `rows` are weights by (left, right, whether right came after left). What depends on the order
     of adding or on which plays came in one frame is kept beside, and left out of comparisons:
@@ -32,6 +34,7 @@ class State:
     rows: dict[tuple[str, str, bool], int] = field(default_factory=dict)
     artists: dict[str, str] = field(default_factory=dict)
     trends: Counter[tuple[str, str]] = field(default_factory=Counter)
+    discoveries: dict[str, int] = field(default_factory=dict)
     rankers: dict[int, bytes] = field(default_factory=dict, compare=False)
     fading: dict[tuple[str, str], float] = field(default_factory=dict, compare=False)
     trend_scores: dict[tuple[str, str], float] = field(default_factory=dict, compare=False)
@@ -44,6 +47,11 @@ class State:
             self._add_listeners(state)
         elif isinstance(state, NeighbourState):
             self._add_rows(state)
+        elif isinstance(state, VectorState):
+            for track in state.tracks:
+                known = state.vector(track)
+                assert known is not None, "it was just named"
+                self.discoveries[track] = known.discoveries
         else:
             assert isinstance(state, TrendState)
             self._add_trends(state)

@@ -162,6 +162,7 @@ def _settings() -> Settings:
         partitions=PARTITIONS,
         listeners_per_partition_max=100,
         tracks_per_partition_max=100,
+        vectors_max=1_000,
         sink_flush_interval_s=0.5,
         redis_timeout_s=1.0,
         redis_retry_max_s=1.0,

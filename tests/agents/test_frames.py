@@ -1,11 +1,15 @@
-"""The agents `pairs` and `trend-counts`: frames add up, damaged ones become dead letters."""
+"""The agents of frames: frames add up, damaged ones become dead letters."""
 
+import json
 from typing import get_args
 
 import numpy as np
 import pytest
 
 from agents.versions import OWNER
+from models.recommend.tastes import Tastes
+from models.recommend.vocabulary import Vocabulary
+from schemas.discoveries import DiscoveriesFrame, decode_discoveries, encode_discoveries
 from schemas.frames import (
     ARTIST_MARK,
     PairsFrame,
@@ -59,10 +63,31 @@ def counts(market: str, **tracks: int) -> bytes:
     )
 
 
-BOTH = pytest.mark.parametrize(
+def discovery(track: str, *before: str) -> bytes:
+    index = np.arange(1 + len(before), dtype=np.int32)
+    size = np.array([len(before)], np.int32)
+    return encode_discoveries(DiscoveriesFrame([track, *before], index[:1], size, index[1:]))
+
+
+def play(number: int, track: str) -> bytes:
+    return json.dumps(
+        {
+            "event_id": f"e{number}",
+            "user_id": "ann",
+            "track_id": track,
+            "started_at_ms": START_MS + number * 1000,
+            "played_ms": 1000,
+            "duration_ms": 1000,
+            "end_reason": "finished",
+        }
+    ).encode()
+
+
+STAGES = {"pairs": "neighbours", "trend-counts": "trends", "discoveries": "vectors"}
+EACH = pytest.mark.parametrize(
     ("agent", "good"),
-    [("pairs", pairs()), ("trend-counts", counts("SE", x=1))],
-    ids=["pairs", "trend-counts"],
+    [("pairs", pairs()), ("trend-counts", counts("SE", x=1)), ("discoveries", discovery("a", "b"))],
+    ids=["pairs", "trend-counts", "discoveries"],
 )
 
 
@@ -159,17 +184,17 @@ async def test_a_change_of_a_market_is_counted_and_published(bed: AgentBed) -> N
     assert metrics.TREND_SHIFTS._value.get() == before + 1
 
 
-@BOTH
+@EACH
 async def test_damaged_frames_become_dead_letters_and_the_others_count(
     bed: AgentBed, agent: str, good: bytes
 ) -> None:
-    older = good[:3] + b"\x01" + good[4:]
+    older = good[:3] + b"\x00" + good[4:]
     damaged: list[bytes | None] = [b"", None, older, b"\x00" + good[1:], good[:9]]
     before = metrics.EVENTS.labels(agent, "rejected")._value.get()
     assert await bed.put(agent, [good, *damaged, good]) == {"applied": 2, "rejected": 5}
     assert metrics.EVENTS.labels(agent, "rejected")._value.get() == before + 5
     assert bed.app.failure is None
-    await bed.task("neighbours" if agent == "pairs" else "trends").flush()
+    await bed.task(STAGES[agent]).flush()
     letters = bed.log.records(bed.topic("dead-letters"))
     assert [letter.value for letter in letters] == [value or b"" for value in damaged]
     assert {dict(letter.headers)[HEADER_REASON] for letter in letters} == {b"bad_frame"}
@@ -177,11 +202,37 @@ async def test_damaged_frames_become_dead_letters_and_the_others_count(
     assert offsets == [b"1", b"2", b"3", b"4", b"5"]
 
 
-@BOTH
+@EACH
 async def test_frame_delivered_twice_counts_once(bed: AgentBed, agent: str, good: bytes) -> None:
     records = bed.records(agent, [good])
     assert (await bed.put_records(agent, records))["applied"] == 1
     assert (await bed.put_records(agent, records))["applied"] == 0
-    state = bed.task("neighbours" if agent == "pairs" else "trends").state
-    plays = state.row("a").plays if agent == "pairs" else state.plays("SE", "x")
-    assert plays == (3 if agent == "pairs" else 1)
+    state = bed.task(STAGES[agent]).state
+    if agent == "pairs":
+        assert state.row("a").plays == 3
+    elif agent == "trend-counts":
+        assert state.plays("SE", "x") == 1
+    else:
+        assert state.vector("a").discoveries == 1
+
+
+async def test_vectors_are_published_with_the_commit(bed: AgentBed) -> None:
+    await bed.put("discoveries", [discovery("a", "b"), discovery("c", "b", "a")])
+    assert bed.log.records(bed.topic("vectors")) == []
+    await bed.task("vectors").flush()
+    records = bed.log.records(bed.topic("vectors"))
+    tastes = Tastes(Vocabulary())
+    assert tastes.apply([r.key or b"" for r in records], [r.value for r in records]) == []
+    assert len(tastes) == 3
+
+
+async def test_plays_of_new_tracks_become_discoveries(bed: AgentBed) -> None:
+    plays = [play(i, track) for i, track in enumerate(["a", "b", "a", "c"])]
+    await bed.put("plays", plays)
+    await bed.task("listeners").flush()
+    (record,) = bed.log.records(bed.topic("discoveries"))
+    frame = decode_discoveries(record.value or b"")
+    names = frame.names
+    assert [names[i] for i in frame.track.tolist()] == ["b", "c"]
+    assert frame.size.tolist() == [1, 2]
+    assert [names[i] for i in frame.before.tolist()] == ["a", "a", "b"]

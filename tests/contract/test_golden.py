@@ -6,7 +6,7 @@ read, or is refused by name if its version was replaced.
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import fields, replace
 from functools import partial
 from pathlib import Path
 
@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from schemas.codec import EventDecoder, encode_event
+from schemas.discoveries import DiscoveriesFrame, decode_discoveries, encode_discoveries
 from schemas.events import Feedback, PlayEvent
 from schemas.frames import (
     ARTIST_MARK,
@@ -111,6 +112,12 @@ TRENDS = TrendCountsFrame(
     track=np.array([0, 1, 0], np.int32),
     bucket=np.array([29_923_060, 29_923_060, 29_923_061], np.int64),
     count=np.array([3, 1, 2], np.int32),
+)
+DISCOVERIES = DiscoveriesFrame(
+    names=["track-1", "トラック/42", "track-3"],
+    track=np.array([0, 2], np.int32),
+    size=np.array([1, 2], np.int32),
+    before=np.array([1, 0, 1], np.int32),
 )
 LIST = RecommendationList(
     version=VERSION,
@@ -243,6 +250,7 @@ WRITERS: dict[str, Callable[[], bytes]] = {
         ),
     ),
     "v1/TopicRecord.json": lambda: encode_topic_record(TOPIC),
+    "v1/DiscoveriesFrame.bin": lambda: encode_discoveries(DISCOVERIES),
     "v3/PairsFrame.bin": lambda: encode_pairs(PAIRS),
     "v3/TrendCountsFrame.bin": lambda: encode_trend_counts(TRENDS),
 }
@@ -360,6 +368,7 @@ def test_golden_outputs_are_read() -> None:
     assert both == Recommendations(older, msgspec.structs.replace(older, kind="discover"))
     assert decode_similar(golden("v3/SimilarTracks.json")) == SIMILAR
     assert decode_trending(golden("v2/TrendingTracks.json")) == TRENDING
+    assert decode_topic_record(golden("v1/TopicRecord.json")) == TOPIC
 
 
 @pytest.mark.parametrize("name", sorted(OLDER))
@@ -375,26 +384,17 @@ def test_golden_message_of_a_version_that_was_replaced_is_refused(name: str) -> 
         decode(golden(name))
 
 
-def test_golden_topic_record_is_read() -> None:
-    assert decode_topic_record(golden("v1/TopicRecord.json")) == TOPIC
-
-
-@pytest.mark.parametrize(("name", "erased"), [("PairsFrame", False), ("PairsFrame.erased", True)])
-def test_golden_pairs_frame_is_read(name: str, *, erased: bool) -> None:
-    frame = decode_pairs(golden(f"v3/{name}.bin"))
-    assert (frame.names, frame.erased) == (PAIRS.names, erased)
-    assert frame.play_track.tolist() == [0, 2, 3]
-    assert frame.play_artist.tolist() == [3, 2, 3]
-    assert frame.play_count.tolist() == [1, 7, 2]
-    assert frame.left.tolist() == [0, 1, 2, 3]
-    assert frame.right.tolist() == [1, 0, 0, 1]
-    assert frame.weight.tolist() == [2520, 2520, 1 << 40, 5040]
-    assert frame.forward.tolist() == [1, 0, 1, 0]
-
-
-def test_golden_trend_counts_frame_is_read() -> None:
-    frame = decode_trend_counts(golden("v3/TrendCountsFrame.bin"))
-    assert (frame.market, frame.names) == ("pt-BR", TRENDS.names)
-    assert frame.track.tolist() == [0, 1, 0]
-    assert frame.bucket.tolist() == [29_923_060, 29_923_060, 29_923_061]
-    assert frame.count.tolist() == [3, 1, 2]
+@pytest.mark.parametrize(
+    ("decode", "name", "frame"),
+    [
+        (decode_pairs, "v3/PairsFrame.bin", PAIRS),
+        (decode_pairs, "v3/PairsFrame.erased.bin", replace(PAIRS, erased=True)),
+        (decode_trend_counts, "v3/TrendCountsFrame.bin", TRENDS),
+        (decode_discoveries, "v1/DiscoveriesFrame.bin", DISCOVERIES),
+    ],
+)
+def test_golden_frame_is_read(decode: Callable[[bytes], object], name: str, frame: object) -> None:
+    found = decode(golden(name))
+    for column in fields(frame):  # type: ignore[arg-type]  # all frames are dataclasses
+        expected = np.array(getattr(frame, column.name)).tolist()
+        assert np.array(getattr(found, column.name)).tolist() == expected

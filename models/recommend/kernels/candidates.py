@@ -12,6 +12,11 @@ units of one play next to another:
     OFTEN     how often j is among them
     LOOP      sum of 0.9 ** p over the places p where j came right after what i_0 is
     POPULAR   decayed plays in the listener's market, for the first 32
+
+A ninth names none, but says how well each candidate fits the listener's taste:
+
+    TASTE     v_j . h + level of j, and v_j . h' alone, by the embedding (`kernels.embedding`): h
+              the mean vector of the listener's last 30 distinct tracks, h' of the last 5
 """
 
 from __future__ import annotations
@@ -32,6 +37,7 @@ from models.recommend.kernels.listener import (
     ListenerArrays,
 )
 from models.recommend.kernels.rows import find
+from models.recommend.kernels.taste import Taste, fit
 
 __all__ = [
     "EVERYTHING",
@@ -58,7 +64,8 @@ AGAIN: Final = 4
 OFTEN: Final = 5
 LOOP: Final = 6
 POPULAR: Final = 7
-SOURCE_COUNT: Final = 8
+SOURCE_COUNT: Final = 8  # those that are sums
+TASTE: Final = 8
 
 # Columns of Candidates.table and Candidates.known.
 TRACK: Final = 0
@@ -117,6 +124,7 @@ class Scene(NamedTuple):
 
     rows: RowSource
     popular: Popular
+    taste: Taste
     hashes: NDArray[np.uint32]
     artists: NDArray[np.int32]  # of a track, by id; 0 if unknown
     rules: ServingRules
@@ -129,6 +137,8 @@ class Candidates(NamedTuple):
     known: NDArray[np.int32]  # by number: TRACK, PLACE in the table, BECAUSE and BY_ARTIST
     share: NDArray[np.float32]  # how much the context track says that BECAUSE names
     sums: NDArray[np.float32]  # by source
+    tastes: NDArray[np.float32]  # the taste of all the listener's tracks, and of the last
+    own: NDArray[np.int32]  # the listener's distinct tracks, newest first
     scores: NDArray[np.float32]  # by list
 
 
@@ -136,7 +146,7 @@ class Candidates(NamedTuple):
 def left_out_of(scene: Scene, left_out: int) -> Scene:
     """The same scene with another source left out."""
     rules = ServingRules(scene.rules.filtered, left_out, scene.rules.rates)
-    return Scene(scene.rows, scene.popular, scene.hashes, scene.artists, rules)
+    return Scene(scene.rows, scene.popular, scene.taste, scene.hashes, scene.artists, rules)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -151,6 +161,8 @@ def new_candidates(scene: Scene, recent: int) -> Candidates:
         np.empty((most, 4), np.int32),
         np.empty(most, np.float32),
         np.zeros((SOURCE_COUNT, most), np.float32),
+        np.empty((2, most), np.float32),
+        np.empty(recent, np.int32),
         np.empty((2, most), np.float32),
     )
 
@@ -265,9 +277,11 @@ def _gather_artists(
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _gather_own(c: Candidates, recent: NDArray[np.int32], length: int, count: int) -> int:
-    """What the listener played before."""
-    table, known = c.table, c.known
+def _gather_own(
+    c: Candidates, recent: NDArray[np.int32], length: int, count: int
+) -> tuple[int, int]:
+    """What the listener played before. Returns the number of candidates, and of own tracks."""
+    table, known, own, distinct = c.table, c.known, c.own, 0
     again, often, loop = c.sums[AGAIN], c.sums[OFTEN], c.sums[LOOP]
     power, newer = 1.0, -1
     for p in range(length):
@@ -276,12 +290,14 @@ def _gather_own(c: Candidates, recent: NDArray[np.int32], length: int, count: in
             count += 1
         if again[i] == 0:
             again[i] = np.float32(1.0 / (p + 1))
+            own[distinct] = recent[p]
+            distinct += 1
         often[i] += np.float32(1.0)
         if p > 0 and recent[p] == recent[0]:
             loop[newer] += np.float32(power)
         power *= _LOOP_DECAY
         newer = i
-    return count
+    return count, distinct
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -324,9 +340,13 @@ def gather(c: Candidates, state: ListenerArrays, slot: int, scene: Scene) -> int
     count = _gather_rows(c, scene, recent, length)
     if left_out != ARTIST:
         count = _gather_artists(c, scene, state.artists[slot], length, count)
-    count = _gather_own(c, recent, int(meta[RECENT_COUNT]), count)
+    count, distinct = _gather_own(c, recent, int(meta[RECENT_COUNT]), count)
     if left_out != POPULAR:
         count = _gather_popular(c, scene.popular, int(meta[MARKET]), count)
+    if left_out == TASTE:
+        c.tastes[:, :count] = 0
+        return count
+    fit(scene.taste, c.own[:distinct], c.known[:count, TRACK], c.tastes)
     if left_out != NOTHING:
         c.sums[left_out, :count] = 0
     return count

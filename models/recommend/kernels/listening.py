@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from models.recommend.kernels.candidates import Scene, left_out_of, market_row
 from models.recommend.kernels.conduct import describe, hold, observe
+from models.recommend.kernels.discovering import Discoveries, discover
 from models.recommend.kernels.listener import (
     APPLIED,
     BEGINS,
@@ -262,9 +263,11 @@ def _join(state: ListenerArrays, plays: PlayColumns, i: int, length: int) -> Non
 
 
 @njit(cache=True, nogil=True)
-def _count(plays: PlayColumns, i: int, tables: tuple[Table, Table], world: int) -> None:
+def _count(
+    plays: PlayColumns, i: int, tables: tuple[Table, Table, Discoveries], world: int
+) -> None:
     """Count a play for its track, and in the trends unless it was skipped early."""
-    track, (pairs, trends) = int(plays.track[i]), tables
+    track, (pairs, trends, _) = int(plays.track[i]), tables
     add(pairs, (track << 32) | track, 0, 1)
     if not plays.early[i]:
         bucket = int(plays.started_ms[i]) // 60000
@@ -301,7 +304,7 @@ def _learn_play(
     state: ListenerArrays,
     plays: PlayColumns,
     i: int,
-    tables: tuple[Table, Table],
+    tables: tuple[Table, Table, Discoveries],
     rules: Rules,
     trainer: tuple[Bench, Scene, ArmRankers, Trials],
 ) -> int:
@@ -333,8 +336,7 @@ def _learn_play(
         return LATE
     meta[NEWEST_MS] = max(meta[NEWEST_MS], plays.started_ms[i])
     meta[LAST_TRACK] = track
-    if plays.market[i] != 0:
-        meta[MARKET] = plays.market[i]
+    meta[MARKET] = plays.market[i] or meta[MARKET]
     length = _context(state, plays, i, rules)
     if plays.early[i]:
         told = plays.early[i] == SKIPPED_EARLY and not held
@@ -345,6 +347,7 @@ def _learn_play(
     if not held:
         _test(state, slot, track, trainer[1], trainer[3], new)
         _tell(state, plays, i, pairs, length)
+        discover(state, slot, track, new, tables[2])
     _join(state, plays, i, length)
     return HELD if held else APPLIED
 
@@ -353,7 +356,7 @@ def _learn_play(
 def learn_plays(
     state: ListenerArrays,
     plays: PlayColumns,
-    tables: tuple[Table, Table],
+    tables: tuple[Table, Table, Discoveries],
     rules: Rules,
     span: tuple[int, int],
     made_from: tuple[Scene, ArmRankers, Trials],

@@ -2,7 +2,8 @@
 
 A candidate's score is w . x. For each source with sum s, and m the largest of the list, x holds
 s / m, the fourth root of s / m, and s / (1 + s): how it compares, how it compares on a flatter
-scale, and how much evidence there is at all. The last feature marks the track just played.
+scale, and how much evidence there is at all. One feature marks the track just played. The last two
+are log-odds of the embedding, which are no sums: a quarter of each, between -2 and 2.
 
 The loss of a list is the cross entropy of the next play under softmax(w . x) over its best 32
 candidates (Cao et al., "Learning to rank: from pairwise approach to listwise approach", 2007, with
@@ -22,6 +23,7 @@ from models.recommend.kernels.candidates import (
     EVERYTHING,
     POPULAR,
     SOURCE_COUNT,
+    TASTE,
     TRACK,
     Candidates,
     Scene,
@@ -38,6 +40,7 @@ from models.recommend.kernels.memory import (
     new_memory,
 )
 from models.recommend.kernels.rows import find
+from models.recommend.kernels.taste import Taste
 
 __all__ = [
     "DISCOVER",
@@ -59,7 +62,11 @@ NEXT: Final = 0
 DISCOVER: Final = 1
 
 FORMS: Final = 3  # features per source
-FEATURE_COUNT: Final = FORMS * SOURCE_COUNT + 1
+JUST_PLAYED: Final = FORMS * SOURCE_COUNT
+TASTES: Final = JUST_PLAYED + 1  # the first of two
+FEATURE_COUNT: Final = TASTES + 2
+TASTE_SCALE: Final = 4
+_TASTE_MAX: Final = 2
 TRAINED_CANDIDATES: Final = 32
 _SQUARES_START: Final = 0.01
 _NOTHING_SAID: Final = np.float32(1e-30)  # one divided by less is infinite in single precision
@@ -145,6 +152,26 @@ def _add_source(
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
+def _add_tastes(
+    features: NDArray[np.float32],
+    tastes: NDArray[np.float32],
+    scores: NDArray[np.float32],
+    weights: NDArray[np.float64],
+    count: int,
+) -> None:
+    """The features of the embedding, and what they add to both scores, for each candidate."""
+    most, scale = np.float32(_TASTE_MAX), np.float32(1 / TASTE_SCALE)
+    for which in range(2):
+        feature = TASTES + which
+        for i in range(count):
+            features[feature, i] = max(-most, min(most, scale * tastes[which, i]))
+        for kind in range(2):
+            weight = np.float32(weights[kind, feature])
+            for i in range(count):
+                scores[kind, i] += weight * features[feature, i]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
 def _score(bench: Bench, count: int, just_played: int, ranker: Ranker) -> None:
     """Features of all candidates, and their scores for both lists."""
     c, weights, features = bench.candidates, ranker.weights, bench.features
@@ -152,13 +179,13 @@ def _score(bench: Bench, count: int, just_played: int, ranker: Ranker) -> None:
     scores[:, :count] = 0
     for source in range(SOURCE_COUNT):
         _add_source(features, c.sums, scores, weights, source, count)
-    last = FEATURE_COUNT - 1
     for i in range(count):
-        features[last, i] = 0
+        features[JUST_PLAYED, i] = 0
         if c.known[i, TRACK] == just_played:
-            features[last, i] = 1
+            features[JUST_PLAYED, i] = 1
             for kind in range(2):
-                scores[kind, i] += np.float32(weights[kind, last])
+                scores[kind, i] += np.float32(weights[kind, JUST_PLAYED])
+    _add_tastes(features, c.tastes, scores, weights, count)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -214,12 +241,18 @@ def take_best(bench: Bench, count: int, kind: int, hashes: NDArray[np.uint32]) -
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def leading_sources(
-    features: NDArray[np.float32],
+    bench: Bench,
     best: NDArray[np.int32],
     weights: NDArray[np.float64],
+    taste: Taste,
     sources: NDArray[np.int8],
 ) -> None:
-    """Write down which source adds most to the score of each of the best candidates."""
+    """Write down which source adds most to the score of each of the best candidates.
+
+    Of the embedding only what is the listener's own counts, not the level that all share.
+    """
+    features, tastes, known = bench.features, bench.candidates.tastes, bench.candidates.known
+    lasting, now = weights[TASTES] / TASTE_SCALE, weights[TASTES + 1] / TASTE_SCALE
     for j in range(len(best)):
         i, most = best[j], -np.inf
         sources[j] = POPULAR
@@ -234,6 +267,13 @@ def leading_sources(
             )
             if amount > most:
                 sources[j], most = s, amount
+        slot = taste.slot_of[known[i, TRACK]] - 1
+        if slot < 0:
+            continue
+        level = taste.bias[slot] + taste.logs[slot]
+        own = lasting * (tastes[0, i] - level) + now * tastes[1, i]
+        if own > max(most, 0.0):
+            sources[j] = TASTE
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

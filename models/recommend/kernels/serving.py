@@ -40,6 +40,7 @@ from models.recommend.kernels.ranking import (
     take_best,
 )
 from models.recommend.kernels.rows import find
+from models.recommend.kernels.taste import Taste
 
 __all__ = ["ServedArrays", "serve"]
 
@@ -56,14 +57,19 @@ class ServedArrays(NamedTuple):
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _serve_best(
-    out: ServedArrays, at: tuple[int, int], bench: Bench, size: int, ranker: Ranker
+    out: ServedArrays,
+    at: tuple[int, int],
+    bench: Bench,
+    size: int,
+    ranker: Ranker,
+    taste: Taste,
 ) -> None:
     """Write down the best candidates; scores are relative to the first."""
     i, kind = at
     known, best = bench.candidates.known, bench.best[:size]
     scores, sources = bench.candidates.scores[kind], out.sources[i, kind]
     ids, relative, because = out.ids[i, kind], out.scores[i, kind], out.because[i, kind]
-    leading_sources(bench.features, best, ranker.weights[kind], sources)
+    leading_sources(bench, best, ranker.weights[kind], taste, sources)
     for j in range(size):
         number = best[j]
         ids[j] = known[number, TRACK]
@@ -132,7 +138,7 @@ def serve(
         row = market_row(popular, int(meta[MARKET]))
         for kind in range(2):
             size = take_best(bench, count, kind, hashes)
-            _serve_best(out, (i, kind), bench, size, ranker)
+            _serve_best(out, (i, kind), bench, size, ranker, scene.taste)
         clear_candidates(bench.candidates, count)
         if out.sizes[i].min() < out.ids.shape[2]:
             _serve_popular(out, i, bench, scene, row)

@@ -19,11 +19,13 @@ from models.recommend.recommender import SHIPPED_RATES, Recommender
 from models.recommend.reference import ReferenceListeners
 from models.recommend.reference_rows import ReferenceRows
 from models.recommend.trends import TrendState
+from models.recommend.vectors import VectorState
 from models.recommend.vocabulary import Vocabulary
 from schemas.events import Feedback, PlayEvent, PrivacyRequest
 from schemas.frames import PairsFrame
 
 Event = PlayEvent | Feedback | PrivacyRequest
+State = ListenerState | NeighbourState | TrendState | VectorState
 Records = Iterable[tuple[bytes, bytes | None]]
 LIST_LENGTH = 5
 
@@ -250,9 +252,7 @@ def keep_last(changelog: dict[bytes, bytes | None], records: Records) -> None:
         changelog[key] = value
 
 
-def restore(
-    state: ListenerState | NeighbourState | TrendState, changelog: dict[bytes, bytes | None]
-) -> None:
+def restore(state: State, changelog: dict[bytes, bytes | None]) -> None:
     """Read a compacted changelog."""
     for key, value in changelog.items():
         state.restore(key, value)

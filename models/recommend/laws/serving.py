@@ -9,6 +9,7 @@ import numpy as np
 from models.recommend.laws.driving import (
     LIST_LENGTH,
     Case,
+    State,
     batches,
     feed_reference,
     keep_last,
@@ -19,14 +20,12 @@ from models.recommend.laws.driving import (
     runs_of_a_kind,
 )
 from models.recommend.listener_memory import ListenerSnapshot
-from models.recommend.listeners import ListenerState
-from models.recommend.neighbours import NeighbourState
 from models.recommend.pipeline import Pipeline
 from models.recommend.recommender import ListColumns
 from models.recommend.reference import BLOCKED, BLOCKED_ARTIST, HIDDEN, ReferenceListeners
 from models.recommend.reference_lists import HIDDEN_MS, ReferenceRankers
 from models.recommend.reference_rows import ReferenceRows
-from models.recommend.trends import TrendState
+from models.recommend.reference_vectors import ReferenceVectors
 from models.recommend.vocabulary import hash16
 
 CLOSE = 1e-3
@@ -37,7 +36,8 @@ def check_lists_equal_reference(case: Case) -> None:
     pipeline, rows = Pipeline(list_length=LIST_LENGTH, rates=case.rates), ReferenceRows()
     trends: dict[str, list[tuple[str, float]]] = {}
     artists: dict[str, str] = {}  # rankers learn before it is noted who a call's tracks are by
-    rankers = ReferenceRankers(rows, trends, artists, case.rates)
+    vectors = ReferenceVectors()
+    rankers = ReferenceRankers(rows, trends, artists, case.rates, vectors)
     listeners = ReferenceListeners(before=rankers.train)
     for batch in batches(case.events, case.batch):
         for run in runs_of_a_kind(batch):
@@ -46,6 +46,9 @@ def check_lists_equal_reference(case: Case) -> None:
             artists.update(listeners.artists)
         sent = pipeline.drain()
         pipeline.apply(sent)
+        for track, before in listeners.discoveries:
+            vectors.learn(track, before)
+        listeners.discoveries.clear()
         for frame in sent.pairs:
             feed_reference(rows, frame)
         for market in pipeline.trends.markets:
@@ -120,7 +123,7 @@ def check_lists_keep_promises(case: Case) -> None:
 def check_rankers_continue_after_restore(case: Case) -> None:
     """Rankers and lists rebuilt from records at any place go on, to the last bit."""
     original, restored = Pipeline(list_length=LIST_LENGTH), Pipeline(list_length=LIST_LENGTH)
-    kept: list[dict[bytes, bytes | None]] = [{}, {}, {}]
+    kept: list[dict[bytes, bytes | None]] = [{}, {}, {}, {}]
     for at, batch in enumerate(batches(case.events, case.batch)):
         if at == case.cut:
             for state, changelog in zip(_states(restored), kept, strict=True):
@@ -140,8 +143,8 @@ def check_rankers_continue_after_restore(case: Case) -> None:
     assert _served(original, slots) == _served(restored, restored.listeners.all_slots())
 
 
-def _states(pipeline: Pipeline) -> list[ListenerState | NeighbourState | TrendState]:
-    return [pipeline.listeners, pipeline.neighbours, pipeline.trends]
+def _states(pipeline: Pipeline) -> list[State]:
+    return [pipeline.listeners, pipeline.neighbours, pipeline.trends, pipeline.vectors]
 
 
 def _served(pipeline: Pipeline, slots: list[int]) -> list[object]:
@@ -162,3 +165,4 @@ def check_runs_repeat(case: Case) -> None:
     assert first.listeners.changes() == second.listeners.changes()
     assert first.neighbours.changes() == second.neighbours.changes()
     assert first.trends.changes() == second.trends.changes()
+    assert first.vectors.changes() == second.vectors.changes()

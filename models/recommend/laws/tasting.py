@@ -1,0 +1,88 @@
+"""Laws of the embedding."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from models.recommend.laws.driving import (
+    Case,
+    batches,
+    keep_last,
+    learn,
+    new_listeners,
+    reference_learn,
+    restore,
+)
+from models.recommend.listeners import ListenerState
+from models.recommend.reference import ReferenceListeners
+from models.recommend.reference_vectors import ReferenceVectors
+from models.recommend.tastes import Tastes
+from models.recommend.vectors import VectorState
+from models.recommend.vocabulary import Vocabulary
+
+CLOSE = 1e-3
+
+
+def check_vectors_equal_reference(case: Case) -> None:
+    """What is discovered, and what is learned from it."""
+    state, vectors = new_listeners(case, evicting=False), VectorState(Vocabulary(1), 1_000)
+    listeners, reference = ReferenceListeners(), ReferenceVectors()
+    for batch in batches(case.events, case.batch):
+        learn(state, batch)
+        reference_learn(listeners, batch)
+        _feed(state, vectors)
+    for track, before in listeners.discoveries:
+        reference.learn(track, before)
+    assert len(vectors) == len(reference.vectors)
+    for track, expected in reference.vectors.items():
+        found = vectors.vector(track)
+        assert found is not None
+        np.testing.assert_allclose(found.vector, expected, atol=CLOSE)
+        np.testing.assert_allclose(found.bias, reference.bias[track], atol=CLOSE)
+        assert found.discoveries == reference.discoveries[track]
+
+
+def check_vectors_continue_after_restore(case: Case) -> None:
+    """Vectors rebuilt from their records at any place go on, to the last bit."""
+    state = new_listeners(case, evicting=False)
+    original, restored = (VectorState(Vocabulary(1), 1_000) for _ in range(2))
+    changelog: dict[bytes, bytes | None] = {}
+    for at, batch in enumerate(batches(case.events, case.batch)):
+        if at == case.cut:
+            restore(restored, changelog)
+        learn(state, batch)
+        found = state.drain_discoveries()
+        if found is not None:
+            original.learn(found)
+            if at >= case.cut:
+                restored.learn(found)
+        records = original.changes()
+        keep_last(changelog, records)
+        if at >= case.cut:
+            assert restored.changes() == records
+
+
+def check_tastes_are_those_learned(case: Case) -> None:
+    """Who reads the records knows the vectors as their learner does."""
+    state = new_listeners(case, evicting=False)
+    vocabulary = Vocabulary(1)
+    vectors, tastes = VectorState(vocabulary, 1_000), Tastes(vocabulary)
+    for batch in batches(case.events, case.batch):
+        learn(state, batch)
+        _feed(state, vectors)
+        records = vectors.changes()
+        assert tastes.apply([key for key, _ in records], [value for _, value in records]) == []
+    assert len(tastes) == len(vectors)
+    learned, read = vectors.taste, tastes.taste
+    for track in np.flatnonzero(learned.slot_of).tolist():
+        own, other = learned.slot_of[track] - 1, read.slot_of[track] - 1
+        assert other >= 0
+        assert (learned.vectors[own] == read.vectors[other]).all()
+        assert learned.bias[own] == read.bias[other]
+        np.testing.assert_allclose(learned.logs[own], read.logs[other], rtol=1e-6)
+
+
+def _feed(state: ListenerState, vectors: VectorState) -> None:
+    found = state.drain_discoveries()
+    if found is not None:
+        vectors.learn(found)
