@@ -28,6 +28,7 @@ from streams.transport import Polls
 __all__ = ["TrendsStage", "register"]
 
 TRENDING_MAX = 100
+MARKETS_AT_ONCE = 10  # a few milliseconds, for which lists would wait
 WINDOWS: tuple[TrendWindow, ...] = get_args(TrendWindow)
 
 
@@ -71,8 +72,10 @@ class TrendsStage:
             await self._verifier.verify_if_due(task)
         metrics.TREND_SHIFTS.inc(task.state.drain_shifts())
         markets = task.state.drain_dirty_markets()
-        if markets:
-            await self._deps.sink.write(Write(task, await self._values(task, markets)))
+        for start in range(0, len(markets), MARKETS_AT_ONCE):
+            part = markets[start : start + MARKETS_AT_ONCE]
+            await self._deps.sink.write(Write(task, await self._values(task, part)))
+            await (task.breathe() if complete else task.give_way())
 
     async def everything(self, task: PartitionTask[TrendState]) -> AsyncIterator[Values]:
         """Return all trends."""

@@ -243,7 +243,7 @@ class MarketTrend:
         if not used:
             return
         scores = arrays.scores[:used, _DAY]
-        falling = np.sort(scores)[::-1]
+        falling = np.sort(np.maximum(scores, 0.0))[::-1]  # plays may be taken back
         reached = np.cumsum(falling)
         least = falling[np.searchsorted(reached, reached[-1] / 2)]
         leading = (scores >= least).astype(np.uint8)
@@ -296,7 +296,7 @@ class MarketTrend:
 def _moved(scores: NDArray[np.float64], minutes: int) -> NDArray[np.float64]:
     """Scores under a landmark later by -`minutes`, exactly; what is next to nothing becomes 0."""
     scaled = np.ldexp(scores, [minutes // half_life for half_life in HALF_LIVES])
-    return np.where(scaled < _SMALLEST, 0.0, scaled)
+    return np.where(np.abs(scaled) < _SMALLEST, 0.0, scaled)
 
 
 def _new_market(room: int) -> MarketArrays:

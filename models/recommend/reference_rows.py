@@ -138,7 +138,7 @@ class ReferenceTrend:
             self.leaders = self._leaders() if self.counts else set()
 
     def _leaders(self) -> set[str]:
-        scores = self.scores(480)
+        scores = {track: max(score, 0.0) for track, score in self.scores(480).items()}
         reached, half = 0.0, sum(scores.values()) / 2
         for score in sorted(scores.values(), reverse=True):
             reached += score

@@ -58,6 +58,14 @@ async def test_a_commit_sends_the_trends_that_changed_as_they_stand_in_redis(bed
     assert sent(bed, "trends")[6:] == trends_in_redis(bed, "DE")
 
 
+async def test_many_markets_reach_redis_and_the_topic(bed: AgentBed) -> None:
+    markets = [f"M{number}" for number in range(25)]
+    await bed.put("trend-counts", [counts(market, "x", 2) for market in markets])
+    await bed.task("trends").flush()
+    expected = [trend for market in markets for trend in trends_in_redis(bed, market)]
+    assert sent(bed, "trends") == expected
+
+
 async def test_a_commit_without_changed_trends_sends_none(bed: AgentBed) -> None:
     await bed.put("trend-counts", [counts("SE", "x", 2)])
     await bed.task("trends").flush()

@@ -138,6 +138,30 @@ def test_records_of_different_landmarks_restore_to_the_last_bit_in_any_order(ste
         assert (found, again.tolist()) == (names, scores.tolist())
 
 
+def test_counts_that_are_taken_back_leave_the_rest_and_restore_as_they_are() -> None:
+    trends = TrendState(Vocabulary())
+    trends.learn(counts("SE", ("a", NOON, 7), ("b", NOON + 1, 2), ("c", NOON + 3, 1)))
+    trends.learn(counts("SE", ("a", NOON, -7), ("b", NOON + 1, -9), ("c", NOON + 2, -1)))
+    trends.learn(counts("SE", ("b", NOON + 90, 1)))  # another hour: leaders are chosen
+    assert [*top(trends, "SE")] == ["b", "c"]
+    assert [trends.plays("SE", name) for name in "abc"] == [0, -6, 0]
+    restored = TrendState(Vocabulary())
+    for key, value in (records := trends.changes()):
+        restored.restore(key, value)
+    for state in (trends, restored):
+        state.learn(counts("SE", ("a", NOON + 91, 1), ("b", NOON + 91, 1), ("c", NOON + 91, 1)))
+    assert len(records) == 4
+    assert dict(restored.changes()) == dict(trends.changes())
+
+
+def test_a_market_of_which_more_was_taken_back_than_given_goes_on() -> None:
+    trends = TrendState(Vocabulary())
+    trends.learn(counts("SE", ("a", NOON, -2)))
+    trends.learn(counts("SE", ("b", NOON + 60, 1)))
+    assert [*top(trends, "SE")] == ["b"]
+    assert trends.moving("SE", "day", 10).directions == ["steady"]
+
+
 def test_an_unknown_market_has_no_trends() -> None:
     assert top(TrendState(Vocabulary()), "SE") == {}
 
