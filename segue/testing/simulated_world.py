@@ -141,8 +141,16 @@ class World:
                 self.log.mark(topics[message.kind], message.partition)
 
     def settled(self) -> bool:
-        """Whether everything sent was applied and committed, in all stages."""
+        """Whether everything sent was applied and committed, in all stages, and all are open.
+
+        What is committed may be restored by another worker still.
+        """
         prefix = self.settings.topic_prefix
+        groups = [group for worker in self.alive for group in worker.groups]
+        for stage in {group.stage.name for group in groups}:
+            held = [len(group.open_tasks()) for group in groups if group.stage.name == stage]
+            if sum(held) < PARTITIONS:
+                return False
         return all(
             self.log.committed.get((self.group_id, spec.topic(prefix), number), 0)
             > self.log.last_offset(spec.topic(prefix), number)
