@@ -148,3 +148,21 @@ def test_an_export_holds_every_field_that_is_kept() -> None:
     assert (export.known, export.artists) == (True, ["", "abba"])
     nothing = export_of(PrivacyRequest("p", "eve", "export", T0), None, at_ms=LATER)
     assert (nothing.known, nothing.plays, nothing.recent) == (False, 0, [])
+
+
+def test_likes_that_hold_are_taken_back_with_what_they_were_added_to() -> None:
+    listeners, rows = state(), NeighbourState(Vocabulary())
+    artist = f"{ARTIST_MARK}abba"
+    for user in ("ann", "bob"):
+        liked = [said("like", "a", user, artist="Abba"), said("like", "b", user)]
+        assert listeners.apply_feedback(liked).tally() == {"applied": 2}
+    rows_of(listeners, rows)
+    assert neighbours(rows, "a") == {"b": (2 * 2520, 0)}
+    assert neighbours(rows, artist) == {"a": (2 * 2520, 0)}
+    listeners.erase("ann", LATER)
+    rows_of(listeners, rows)
+    assert neighbours(rows, "b") == {"a": (2520, 0)}
+    assert neighbours(rows, artist) == {"a": (2520, 0)}
+    listeners.erase("bob", LATER)
+    rows_of(listeners, rows)
+    assert len(rows) == 0

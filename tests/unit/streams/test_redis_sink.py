@@ -150,15 +150,18 @@ async def test_double_refuses_and_takes_what_redis_does(bed: Bed) -> None:
     """`MemoryRedis` is believed by other tests: the same writes leave the same data and lives."""
     double = MemorySink(SETTINGS, Health(), MemoryRedis())
     steps = [("a", 1, 10), ("b", 1, 3), ("a", 2, 9), ("a", 3, 10), ("b", 2, 11), ("b", 3, 4)]
+    steps += [("a", 0, 5), ("c", 1, 12), ("c", 0, 13), ("b", 0, 12)]  # 0: to be deleted
     for key, count, offset in steps:
         for sink in (bed.sink, double):
             bed.task.newest_written = ""
-            value = count_value(key, count, offset)
+            value = count_value(key, count, offset) if count else None
             version = format_version(1, offset)
             await sink.write(Write(bed.task, Values("list", version, [(key, value)], ttl_s=TTL_S)))
     found = await bed.client.keys("*")
     keys = sorted(key.decode() for key in found if isinstance(key, bytes))
     assert keys == sorted(double.redis.data)
+    assert {"a", "b"} < {*keys}
+    assert "c" not in keys
     for key in keys:
         assert await bed.get(key) == double.redis.data[key]
         assert (await bed.client.ttl(key) > 0) == (key in double.redis.ttl_s)
