@@ -102,7 +102,7 @@ def _moved(rate: int, hit: bool) -> int:
     return rate + (((RATE_UNIT if hit else 0) - rate) >> RATE_SHIFT)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, inline="always")
 def _is_cut(conduct: NDArray[np.int32], played_ms: int, duration_ms: int) -> bool:
     """Broken off before nine tenths of it, yet paid for: just so, or as long as the last one."""
     if played_ms <= PAID_MS or 10 * played_ms >= 9 * duration_ms:
@@ -112,7 +112,7 @@ def _is_cut(conduct: NDArray[np.int32], played_ms: int, duration_ms: int) -> boo
     return alike or played_ms <= CUT_SOON_MS
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, inline="always")
 def _is_repeat(state: ListenerArrays, slot: int, track: int) -> bool:
     recent, found = state.recent[slot], 0
     for j in range(state.meta[slot, RECENT_COUNT]):
@@ -121,7 +121,7 @@ def _is_repeat(state: ListenerArrays, slot: int, track: int) -> bool:
     return found >= REPEATS_MAX
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, inline="always")
 def observe(
     state: ListenerArrays,
     slot: int,
@@ -174,7 +174,7 @@ def observe(
     return repeat
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, inline="always")
 def hold(state: ListenerArrays, slot: int, repeat: bool) -> bool:
     """Whether a play is kept out of what others get; counted by the first reason for it."""
     suspicion = state.conduct[slot, SUSPICION]

@@ -193,7 +193,7 @@ def _test(
         _score(sums[OF_DISCOVER], discover, track)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, inline="always")
 def _context(state: ListenerArrays, plays: PlayColumns, i: int, rules: Rules) -> int:
     """How many of the recent tracks are before a play in its session."""
     meta = state.meta[plays.slot[i]]
@@ -232,7 +232,7 @@ def _pass_over(state: ListenerArrays, slot: int, track: int, length: int) -> Non
     meta[PASSED_COUNT] += 1
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, inline="always")
 def _tell(state: ListenerArrays, plays: PlayColumns, i: int, pairs: Table, length: int) -> None:
     """What others learn of a play: its pairs with the tracks before it, and of its artist."""
     track, artist = int(plays.track[i]), int(plays.artist[i])
@@ -242,7 +242,7 @@ def _tell(state: ListenerArrays, plays: PlayColumns, i: int, pairs: Table, lengt
         add(pairs, (artist << 32) | track, ONE_SIDED, WEIGHT_UNIT)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, inline="always")
 def _join(state: ListenerArrays, plays: PlayColumns, i: int, length: int) -> None:
     """Make the play the newest of its session, which has `length` before it."""
     slot = int(plays.slot[i])
@@ -262,7 +262,7 @@ def _join(state: ListenerArrays, plays: PlayColumns, i: int, length: int) -> Non
     meta[LAST_MS] = plays.started_ms[i]
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, inline="always")
 def _count(
     plays: PlayColumns, i: int, tables: tuple[Table, Table, Discoveries], world: int
 ) -> None:
@@ -285,7 +285,7 @@ def _sample(state: ListenerArrays, plays: PlayColumns, slot: int) -> None:
     state.counters[SAMPLED] = count + 1
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, inline="always")
 def _is_held(state: ListenerArrays, plays: PlayColumns, i: int, late: bool, rules: Rules) -> bool:
     """Let a play change its listener's conduct; whether others must not learn of it."""
     slot, repeat = int(plays.slot[i]), False
