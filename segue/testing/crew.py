@@ -13,6 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from schemas.registry import TOPICS
 from segue.config import Settings
 from segue.local.ports import LOOPBACK, free_port
 from segue.local.state import WorkerEndpoint
@@ -137,6 +138,12 @@ class Crew:
             return all([await worker.ready() for worker in self.workers])
 
         await eventually(ready, deadline_s, interval_s=0.1, claim="all workers are ready")
+
+    async def has_everything(self) -> bool:
+        """Return whether those that answer have the partitions of all stages."""
+        keyed = self._settings.partitions
+        groups = {spec.group: spec.partition_count(keyed) for spec in TOPICS if spec.group}
+        return await self.assigned() == sum(groups.values())
 
     async def assigned(self) -> float:
         """Return how many partitions of all stages those that answer say they have."""

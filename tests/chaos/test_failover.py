@@ -65,4 +65,4 @@ async def _leader(settings: Settings, partition: int) -> int:
 
 
 async def _ready(crew: Crew) -> bool:
-    return await crew.assigned() == 12
+    return await crew.has_everything()

@@ -38,4 +38,4 @@ async def test_broker_restarts_under_load_lose_and_double_nothing(
 
 
 async def _ready(crew: Crew) -> bool:
-    return await crew.assigned() == 12
+    return await crew.has_everything()

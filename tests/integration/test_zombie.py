@@ -10,7 +10,7 @@ from segue.testing.verify import assert_exact
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 
-ALL = 12  # three stages of four partitions
+ALL = 13  # three stages of four partitions, and the embedding
 
 
 async def test_a_frozen_worker_wakes_up_fenced_and_counts_stay_exact(
@@ -48,4 +48,4 @@ async def _shared(crew: Crew) -> bool:
         if not worker.running or not (await worker.probe()).ready:
             return False
     counts = [await worker.metric("segue_partitions_assigned.*") for worker in crew.workers]
-    return sum(counts) == ALL and min(counts) > 0
+    return await crew.has_everything() and min(counts) > 0
