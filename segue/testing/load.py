@@ -201,6 +201,7 @@ class PlayStream:
         play = self._play(self._cheats[number])
         if number % 2:
             play |= {"track_id": "track-0-0", "played_ms": 200_000, "duration_ms": 200_000}
+            play["artist"] = self._spelling(0, 0)  # the track's own, whoever plays it
         else:
             play |= {"played_ms": 31_000, "duration_ms": 200_000}
         play["end_reason"] = "stopped"

@@ -143,12 +143,13 @@ def _feedback(random: Random, traffic: Traffic, person: _Listener, number: int) 
     person.now_ms += 1
     kind, track = random.choice(KINDS), random.randrange(TRACKS)
     of_artist = kind.endswith("artist") or (kind == "undo" and random.random() < 0.5)
+    of = ARTISTS[number % 2] if of_artist else ARTISTS[track % len(ARTISTS)]
     event = Feedback(
         event_id=f"said-{number}",
         user_id=person.user_id,
         kind=kind,
         track_id=None if of_artist else f"track-{track}",
-        artist=random.choice(ARTISTS[number % 2]) if of_artist or kind == "like" else None,
+        artist=random.choice(of) if of_artist or kind == "like" else None,
         artists=("Björk", "the knife") if kind == "taste" else (),
         at_ms=person.now_ms,
     )
