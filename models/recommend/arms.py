@@ -74,13 +74,21 @@ class Rankers:
     def __init__(self, arms: Arms) -> None:
         each = [new_ranker() for _ in arms.names]
         stacked = [np.stack(column) for column in zip(*each, strict=True)]
-        self.of_arm = [Ranker(*(column[a] for column in stacked)) for a in range(len(arms))]
-        """Those of each arm, in place."""
-        keys = [_ranker_key(name) for name in arms.names]
-        self._by_key = dict(zip(keys, self.of_arm, strict=True))
-        self._saved = dict.fromkeys(keys, 0)
         self.stacked = ArmRankers(arms.left_out, *stacked)
         """Those of all arms, in place, for training."""
+        self._keys = [_ranker_key(name) for name in arms.names]
+        self._saved = dict.fromkeys(self._keys, 0)
+
+    @property
+    def of_arm(self) -> list[Ranker]:
+        """Those of each arm, in place."""
+        # Not kept: a copy of this object would have copies of them apart from `stacked`.
+        _, *columns = self.stacked
+        return [Ranker(*(column[a] for column in columns)) for a in range(len(self._keys))]
+
+    @property
+    def _by_key(self) -> dict[bytes, Ranker]:
+        return dict(zip(self._keys, self.of_arm, strict=True))
 
     def changes(self) -> Records:
         """Drain the records of those that were trained since the last call."""
@@ -98,8 +106,9 @@ class Rankers:
         Raises ValueError on bytes that cannot be read.
         """
         restored = (decode_ranker(value) if value else None) or new_ranker()
-        if key in self._by_key:
-            for column, values in zip(self._by_key[key], restored, strict=True):
+        ranker = self._by_key.get(key)
+        if ranker is not None:
+            for column, values in zip(ranker, restored, strict=True):
                 column[:] = values
             self._saved[key] = int(restored.trained.sum())
 
