@@ -318,7 +318,9 @@ class ListenerState:
         """Know of each track counted the artist that it was played under last."""
         refused = np.isin(columns.outcome, (DUPLICATE, ERASED)) | (columns.held != 0)
         named = (columns.artist != NO_NAME) & ~refused
-        self.vocabulary.artist[columns.track[named]] = columns.artist[named]
+        tracks, artists = columns.track[named], columns.artist[named]
+        self.vocabulary.artist[tracks] = artists
+        self._outbox.name_artists(tracks, artists)
 
     def _learn_all(self, users: list[str], columns: PlayColumns, lists: Lists | None) -> None:
         """Give each play its listener's slot and learn it; newcomers may cost others theirs."""

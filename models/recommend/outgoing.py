@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -29,6 +29,10 @@ _DISCOVERIES_MAX: Final = 4096
 as from all of a smaller service."""
 
 
+Named = tuple[NDArray[np.int32], NDArray[np.int32]]
+"""Tracks and their artists."""
+
+
 class Outbox:
     """Sums of pairs, plays and trend counts since the last drain.
 
@@ -46,6 +50,7 @@ class Outbox:
         self._partition = np.zeros(0, np.int32)
         self._generation = -1
         self._scratch = np.zeros(0, np.int32)
+        self._named: list[Named] = []
 
     @property
     def tables(self) -> tuple[Table, Table, Discoveries]:
@@ -58,7 +63,13 @@ class Outbox:
         count = int(found.used[0])
         before = found.before[:count][_filled(found.size[:count])]
         sums = self.pairs.used_ids() + self.trends.used_ids() + self.erased.used_ids()
-        return [*sums, found.track[:count], before]
+        named = [ids for columns in self._named for ids in columns]
+        return [*sums, found.track[:count], before, *named]
+
+    def name_artists(self, tracks: NDArray[np.int32], artists: NDArray[np.int32]) -> None:
+        """Let the next frames say who tracks are by; of one that comes twice, the last word."""
+        if len(tracks):
+            self._named.append((tracks, artists))
 
     def erase(self, arrays: ListenerArrays, slot: int) -> None:
         """Take back what the retained plays of a listener gave. O(plays retained)."""
@@ -70,14 +81,17 @@ class Outbox:
 
         `partition_of` is asked once per track and must always say the same. O(sums).
         """
-        return self._frames(self.pairs, partition_of)
+        named, self._named = self._named, []
+        return self._frames(self.pairs, partition_of, named)
 
     def drain_erased(self, partition_of: Callable[[str], int]) -> dict[int, PairsFrame]:
         """The same of what is to be taken back. It goes after what `drain_pairs` gives."""
         frames = self._frames(self.erased, partition_of)
         return {number: replace(frame, erased=True) for number, frame in frames.items()}
 
-    def _frames(self, sums: Sums, partition_of: Callable[[str], int]) -> dict[int, PairsFrame]:
+    def _frames(
+        self, sums: Sums, partition_of: Callable[[str], int], named: Sequence[Named] = ()
+    ) -> dict[int, PairsFrame]:
         key, kind, total = sums.drain()
         if not len(key):
             return {}
@@ -93,7 +107,7 @@ class Outbox:
         partitions, starts = _runs(partition[order])
         left, right = left[order], right[order]
         # The artist of each track played, and where there is none, what is named anyway.
-        artist = np.where(left == right, self._vocabulary.artist[left], NO_NAME)
+        artist = np.where(left == right, self._artists_of(left, named), NO_NAME)
         ids = np.stack((left, right, np.where(artist == NO_NAME, left, artist)), axis=1)
         local, distinct, begins = localise(starts, ids, self._scratch_for())
         # Entries of one row together: its owner finds the row once, and still in its cache.
@@ -140,6 +154,19 @@ class Outbox:
         used, index = np.unique(np.concatenate((found.track[:count], before)), return_inverse=True)
         track, before = np.split(index.astype(np.int32), [count])
         return DiscoveriesFrame(self._names(used), track, size, before)
+
+    def _artists_of(self, tracks: NDArray[np.int32], named: Sequence[Named]) -> NDArray[np.int32]:
+        """The artist each track was named with, or none.
+
+        Not what else the process knows of it: what is sent must follow from the plays alone.
+        """
+        scratch = self._scratch_for()
+        for played, artists in named:
+            scratch[played] = artists
+        found = scratch[tracks]
+        for played, _ in named:
+            scratch[played] = 0
+        return found
 
     def _names(self, ids: NDArray[np.int32]) -> list[str]:
         names = self._vocabulary.names

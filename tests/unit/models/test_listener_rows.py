@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from models.recommend import ListenerState
 from models.recommend.plays import artist_key
 from schemas.frames import ARTIST_MARK
 from segue.testing.stage_a import T0, forward, outcomes, play, said, state, weights
@@ -62,6 +63,25 @@ def test_a_play_without_the_name_of_an_artist_has_no_row_of_one(name: str | None
     snapshot = listeners.snapshot("ann")
     assert snapshot is not None
     assert snapshot.artists == [""]
+
+
+def named(listeners: ListenerState) -> dict[str, str]:
+    """Return who the frames say that tracks are by."""
+    return {
+        frame.names[track]: frame.names[artist]
+        for frame in listeners.drain_pairs(lambda _: 0).values()
+        for track, artist in zip(frame.play_track, frame.play_artist, strict=True)
+        if track != artist
+    }
+
+
+def test_frames_say_who_a_track_is_by_when_a_play_says_it_and_by_the_last_word() -> None:
+    listeners = state()
+    listeners.learn([play("a", artist="x"), play("a", T0 + 1, artist="Y"), play("b", T0 + 2)])
+    listeners.learn([play("a", T0 + 3)])
+    assert named(listeners) == {"a": f"{ARTIST_MARK}y"}
+    listeners.learn([play("a", T0 + 4), play("b", T0 + 5, artist="Z")])
+    assert named(listeners) == {"b": f"{ARTIST_MARK}z"}
 
 
 def test_an_artist_named_like_a_track_is_another_row() -> None:
