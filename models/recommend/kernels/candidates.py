@@ -25,9 +25,9 @@ import math
 from typing import Final, NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from models.recommend.kernels.compiling import allocating, kernel
 from models.recommend.kernels.listener import (
     CONTEXT_USED,
     MARKET,
@@ -134,22 +134,23 @@ class Candidates(NamedTuple):
     """Candidates of one listener, numbered from 0; found by an open-addressing table of ids."""
 
     table: NDArray[np.int32]  # TRACK and NUMBER
-    known: NDArray[np.int32]  # by number: TRACK, PLACE in the table, BECAUSE and BY_ARTIST
+    known: NDArray[np.int32]  # TRACK, PLACE in the table, BECAUSE and BY_ARTIST; by number
     share: NDArray[np.float32]  # how much the context track says that BECAUSE names
     sums: NDArray[np.float32]  # by source
     tastes: NDArray[np.float32]  # the taste of all the listener's tracks, and of the last
     own: NDArray[np.int32]  # the listener's distinct tracks, newest first
+    means: NDArray[np.float32]  # of the vectors of all of them, and of the last
     scores: NDArray[np.float32]  # by list
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def left_out_of(scene: Scene, left_out: int) -> Scene:
     """The same scene with another source left out."""
     rules = ServingRules(scene.rules.filtered, left_out, scene.rules.rates)
     return Scene(scene.rows, scene.popular, scene.taste, scene.hashes, scene.artists, rules)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@allocating
 def new_candidates(scene: Scene, recent: int) -> Candidates:
     """Room for all that `gather` may find; `recent` is how many plays a listener's memory holds."""
     most = 2 * CONTEXT_USED * scene.rows.ids.shape[1] + recent + POPULAR_CANDIDATES
@@ -158,25 +159,26 @@ def new_candidates(scene: Scene, recent: int) -> Candidates:
         room *= 2
     return Candidates(
         np.zeros((room, 2), np.int32),
-        np.empty((most, 4), np.int32),
+        np.empty((4, most), np.int32),
         np.empty(most, np.float32),
         np.zeros((SOURCE_COUNT, most), np.float32),
         np.empty((2, most), np.float32),
         np.empty(recent, np.int32),
+        np.empty((2, scene.taste.vectors.shape[1]), np.float32),
         np.empty((2, most), np.float32),
     )
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def clear_candidates(c: Candidates, count: int) -> None:
     """Forget all candidates. O(count), not O(room)."""
     for i in range(count):
-        c.table[c.known[i, PLACE], TRACK] = 0
+        c.table[c.known[PLACE, i], TRACK] = 0
     for s in range(SOURCE_COUNT):
         c.sums[s, :count] = 0
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def _number(table: NDArray[np.int32], known: NDArray[np.int32], track: int, count: int) -> int:
     """The number of a track; `count`, and a place, if it is new."""
     mask = len(table) - 1
@@ -186,17 +188,16 @@ def _number(table: NDArray[np.int32], known: NDArray[np.int32], track: int, coun
     if table[at, TRACK] == 0:
         table[at, TRACK] = track
         table[at, NUMBER] = count
-        known[count, PLACE] = at
-        known[count, TRACK] = track
-        known[count, BECAUSE] = NOTHING
-        known[count, BY_ARTIST] = NOTHING
+        known[PLACE, count] = at
+        known[TRACK, count] = track
+        known[BECAUSE, count] = NOTHING
+        known[BY_ARTIST, count] = NOTHING
     return int(table[at, NUMBER])
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def _gather_rows(c: Candidates, scene: Scene, recent: NDArray[np.int32], length: int) -> int:
     """What the rows of the context say. Returns the number of candidates."""
-    # Locals, since each look into a tuple of arrays inside the loop would count references.
     table, known, best, rows = c.table, c.known, c.share, scene.rows
     together, lately, after = c.sums[TOGETHER], c.sums[LATELY], c.sums[AFTER]
     slot_of, sizes, plays, row_ids = rows.slot_of, rows.sizes, rows.plays, rows.ids
@@ -221,15 +222,15 @@ def _gather_rows(c: Candidates, scene: Scene, recent: NDArray[np.int32], length:
                 if table[at, TRACK] == 0:
                     table[at, TRACK] = track
                     table[at, NUMBER] = count
-                    known[count, PLACE] = at
-                    known[count, TRACK] = track
-                    known[count, BY_ARTIST] = NOTHING
+                    known[PLACE, count] = at
+                    known[TRACK, count] = track
+                    known[BY_ARTIST, count] = NOTHING
                     best[count] = none
                     count += 1
                 i = table[at, NUMBER]
                 amount = share * np.float32(weights[j])
                 if amount > best[i]:
-                    known[i, BECAUSE] = k
+                    known[BECAUSE, i] = k
                     best[i] = amount
                 together[i] += amount
                 lately[i] += fade * max(fading[j], none)
@@ -238,7 +239,7 @@ def _gather_rows(c: Candidates, scene: Scene, recent: NDArray[np.int32], length:
     return count
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def _gather_artists(
     c: Candidates,
     scene: Scene,
@@ -269,14 +270,14 @@ def _gather_artists(
             i = _number(table, known, int(rows.ids[slot, j]), count)
             if i == count:
                 count += 1
-            if known[i, BY_ARTIST] == NOTHING:
-                known[i, BY_ARTIST] = k
+            if known[BY_ARTIST, i] == NOTHING:
+                known[BY_ARTIST, i] = k
             plays = rows.weights[slot, j] / WEIGHT_UNIT
             artist_sums[i] += np.float32(share * math.sqrt(plays + 0.5))
     return count
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def _gather_own(
     c: Candidates, recent: NDArray[np.int32], length: int, count: int
 ) -> tuple[int, int]:
@@ -300,14 +301,14 @@ def _gather_own(
     return count, distinct
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def market_row(popular: Popular, market: int) -> int:
     """The row of a market whose trends are known, or the world's."""
     row = popular.row_of[market] - 1
     return int(row) if row >= 0 and popular.sizes[row] > 0 else 0
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def _gather_popular(c: Candidates, popular: Popular, market: int, count: int) -> int:
     """What is played most in the market."""
     table, known = c.table, c.known
@@ -321,16 +322,16 @@ def _gather_popular(c: Candidates, popular: Popular, market: int, count: int) ->
         if table[at, TRACK] == 0:
             table[at, TRACK] = track
             table[at, NUMBER] = count
-            known[count, PLACE] = at
-            known[count, TRACK] = track
-            known[count, BECAUSE] = NOTHING
-            known[count, BY_ARTIST] = NOTHING
+            known[PLACE, count] = at
+            known[TRACK, count] = track
+            known[BECAUSE, count] = NOTHING
+            known[BY_ARTIST, count] = NOTHING
             count += 1
         sums[table[at, NUMBER]] = np.float32(scores[j])
     return count
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def gather(c: Candidates, state: ListenerArrays, slot: int, scene: Scene) -> int:
     """Collect the candidates of a listener; `c` is clear before. Returns how many there are."""
     meta, recent, left_out = state.meta[slot], state.recent[slot], scene.rules.left_out
@@ -346,13 +347,13 @@ def gather(c: Candidates, state: ListenerArrays, slot: int, scene: Scene) -> int
     if left_out == TASTE:
         c.tastes[:, :count] = 0
         return count
-    fit(scene.taste, c.own[:distinct], c.known[:count, TRACK], c.tastes)
+    fit(scene.taste, c.own[:distinct], c.known[TRACK, :count], c.means, c.tastes)
     if left_out != NOTHING:
         c.sums[left_out, :count] = 0
     return count
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def _is_in_row(rows: RowSource, owner: int, track: int) -> bool:
     slot = rows.slot_of[owner] - 1
     if owner == 0 or slot < 0:
@@ -362,7 +363,7 @@ def _is_in_row(rows: RowSource, owner: int, track: int) -> bool:
     return found < size and bool(rows.weights[slot, found] > 0)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def is_reachable(state: ListenerArrays, slot: int, track: int, scene: Scene) -> bool:
     """Whether `gather` would find the track. Much cheaper than gathering."""
     meta, recent, artists = state.meta[slot], state.recent[slot], state.artists[slot]

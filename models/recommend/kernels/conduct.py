@@ -10,9 +10,9 @@ from __future__ import annotations
 from typing import Final
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from models.recommend.kernels.compiling import inlined, kernel
 from models.recommend.kernels.listener import (
     HELD_BY,
     NEWEST_MS,
@@ -82,13 +82,13 @@ RATE_SHIFT: Final = 5  # a moving average over about 32 plays
 FEATURES: Final = 8
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _filled(amount: int, mark: int) -> int:
     """A bucket holds from nothing to twice its mark."""
     return min(max(amount, 0), 2 * mark)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _switched(suspicion: int, reason: int, amount: int, mark: int) -> int:
     if amount >= mark:
         return suspicion | (1 << reason)
@@ -97,12 +97,12 @@ def _switched(suspicion: int, reason: int, amount: int, mark: int) -> int:
     return suspicion
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _moved(rate: int, hit: bool) -> int:
     return rate + (((RATE_UNIT if hit else 0) - rate) >> RATE_SHIFT)
 
 
-@njit(cache=True, nogil=True, inline="always")
+@inlined
 def _is_cut(conduct: NDArray[np.int32], played_ms: int, duration_ms: int) -> bool:
     """Broken off before nine tenths of it, yet paid for: just so, or as long as the last one."""
     if played_ms <= PAID_MS or 10 * played_ms >= 9 * duration_ms:
@@ -112,7 +112,7 @@ def _is_cut(conduct: NDArray[np.int32], played_ms: int, duration_ms: int) -> boo
     return alike or played_ms <= CUT_SOON_MS
 
 
-@njit(cache=True, nogil=True, inline="always")
+@inlined
 def _is_repeat(state: ListenerArrays, slot: int, track: int) -> bool:
     recent, found = state.recent[slot], 0
     for j in range(state.meta[slot, RECENT_COUNT]):
@@ -121,7 +121,7 @@ def _is_repeat(state: ListenerArrays, slot: int, track: int) -> bool:
     return found >= REPEATS_MAX
 
 
-@njit(cache=True, nogil=True, inline="always")
+@inlined
 def observe(
     state: ListenerArrays,
     slot: int,
@@ -174,7 +174,7 @@ def observe(
     return repeat
 
 
-@njit(cache=True, nogil=True, inline="always")
+@inlined
 def hold(state: ListenerArrays, slot: int, repeat: bool) -> bool:
     """Whether a play is kept out of what others get; counted by the first reason for it."""
     suspicion = state.conduct[slot, SUSPICION]
@@ -187,7 +187,7 @@ def hold(state: ListenerArrays, slot: int, repeat: bool) -> bool:
     return True
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def describe(state: ListenerArrays, slot: int, features: NDArray[np.float64]) -> None:
     """Write down a listener's conduct as numbers from 0 to 1, for the forest."""
     conduct, recent = state.conduct[slot], state.recent[slot]

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from models.recommend.kernels.compiling import kernel
 from models.recommend.kernels.embedding import BEFORE_TRACKS
 from models.recommend.kernels.listener import RECENT_COUNT, ListenerArrays
 from models.recommend.kernels.rows import find
@@ -24,7 +24,7 @@ class Discoveries(NamedTuple):
     used: NDArray[np.int64]
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def discover(
     state: ListenerArrays, slot: int, track: int, new: int, discoveries: Discoveries
 ) -> None:

@@ -17,9 +17,9 @@ import math
 from typing import Final, NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from models.recommend.kernels.compiling import allocating, kernel, summing
 from models.recommend.kernels.ring import NEWER, link_newest, unlink
 
 __all__ = [
@@ -44,7 +44,6 @@ NEGATIVES: Final = 30
 LEARNING_RATE: Final = 0.2
 FIRST_SQUARES: Final = 1e-6
 _FIRST_SIZE: Final = 0.1  # the length that a new vector has, about
-_FAST: Final = {"reassoc", "contract", "nsz", "arcp"}  # sums of products, eight at a time
 
 # Entries of VectorArrays.counters.
 DIRTY: Final = 0
@@ -73,7 +72,7 @@ class VectorArrays(NamedTuple):
     counters: NDArray[np.int64]
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def clear_vector(state: VectorArrays, slot_of: NDArray[np.int32], slot: int) -> None:
     """Take a track's slot out of the order of use; it is nobody's then."""
     slot_of[state.owner[slot]] = 0
@@ -84,7 +83,7 @@ def clear_vector(state: VectorArrays, slot_of: NDArray[np.int32], slot: int) -> 
     unlink(state.links, slot)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _random(counters: NDArray[np.int64]) -> np.uint64:
     """The next of a fixed sequence of numbers (xorshift64*: Vigna, 2016)."""
     x = np.uint64(counters[RANDOM])
@@ -95,7 +94,7 @@ def _random(counters: NDArray[np.int64]) -> np.uint64:
     return (x * np.uint64(0x2545F4914F6CDD1D)) >> np.uint64(32)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def admit_vector(
     state: VectorArrays,
     slot_of: NDArray[np.int32],
@@ -137,7 +136,7 @@ def admit_vector(
     return int(slot)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _mark_used(state: VectorArrays, slot: int) -> None:
     link_newest(state.links, slot)
     if not state.dirty[slot]:
@@ -145,7 +144,7 @@ def _mark_used(state: VectorArrays, slot: int) -> None:
         state.counters[DIRTY] += 1
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath=_FAST)
+@summing
 def mean_vector(
     vectors: NDArray[np.float32],
     slots: NDArray[np.int32],
@@ -157,19 +156,20 @@ def mean_vector(
     A slot below 0 counts as a vector of zeros.
     """
     mean[:] = 0
+    dimensions = len(mean)  # a constant would be unrolled to scalars
     factor, total = np.float32(1), np.float32(0)
     for p in range(len(slots)):
         if slots[p] >= 0:
-            for d in range(DIMENSIONS):
+            for d in range(dimensions):
                 mean[d] += factor * vectors[slots[p], d]
         total += factor
         factor *= np.float32(decay)
-    for d in range(DIMENSIONS):
+    for d in range(dimensions):
         mean[d] /= total
     return float(total)
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath=_FAST)
+@summing
 def _chances(
     state: VectorArrays,
     mean: NDArray[np.float32],
@@ -177,12 +177,13 @@ def _chances(
     chance: NDArray[np.float32],
 ) -> None:
     """The softmax over the scores of some tracks; the first is the target, which counts once."""
-    vectors, bias = state.vectors, state.bias
+    vectors, bias, dimensions = state.vectors, state.bias, state.vectors.shape[1]
     highest, total = np.float32(-np.inf), np.float32(0)
     for q in range(len(slots)):
-        score = bias[slots[q]]
-        for d in range(DIMENSIONS):
-            score += vectors[slots[q], d] * mean[d]
+        slot, score = slots[q], np.float32(0)
+        for d in range(dimensions):
+            score += vectors[slot, d] * mean[d]
+        score += bias[slot]
         chance[q] = score
         highest = max(highest, score)
     for q in range(len(slots)):
@@ -194,7 +195,7 @@ def _chances(
         chance[q] /= total
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath=_FAST)
+@summing
 def _step(
     state: VectorArrays,
     before: NDArray[np.int32],
@@ -205,15 +206,15 @@ def _step(
 
     `slots` begins with the target; `work` has room for h, its gradient, and the chances.
     """
-    vectors, bias = state.vectors, state.bias
+    vectors, bias, dimensions = state.vectors, state.bias, state.vectors.shape[1]
     squares, bias_squares = state.squares, state.bias_squares
     mean, pull, chance, rate = work[0], work[1], work[2], np.float32(LEARNING_RATE)
     total = mean_vector(vectors, before, BEFORE_DECAY, mean)
     _chances(state, mean, slots, chance)
     pull[:] = 0
     length, force = np.float32(0), np.float32(0)
-    for d in range(DIMENSIONS):
-        length += mean[d] * mean[d] / np.float32(DIMENSIONS)
+    for d in range(dimensions):
+        length += mean[d] * mean[d] / np.float32(dimensions)
     for q in range(len(slots)):
         j = slots[q]
         error = (np.float32(1) if q == 0 else np.float32(0)) - chance[q]
@@ -221,39 +222,35 @@ def _step(
         bias_squares[j] += error * error
         bias[j] += rate * error / np.float32(math.sqrt(bias_squares[j]))
         step = rate * error / np.float32(math.sqrt(squares[j]))
-        for d in range(DIMENSIONS):
+        for d in range(dimensions):
             value = vectors[j, d]
             pull[d] += error * value
             vectors[j, d] = value + step * mean[d]
-    for d in range(DIMENSIONS):
-        force += pull[d] * pull[d] / np.float32(DIMENSIONS)
+    for d in range(dimensions):
+        force += pull[d] * pull[d] / np.float32(dimensions)
     factor = np.float32(1 / total)
     for p in range(len(before)):
         j = before[p]
         squares[j] += factor * factor * force
         step = rate * factor / np.float32(math.sqrt(squares[j]))
-        for d in range(DIMENSIONS):
+        for d in range(dimensions):
             vectors[j, d] += step * pull[d]
         factor *= np.float32(BEFORE_DECAY)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
-def learn_discoveries(
+@kernel
+def _learn_all(
     state: VectorArrays,
     slot_of: NDArray[np.int32],
     hashes: NDArray[np.uint32],
     found: tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]],
     evicted: NDArray[np.int32],
+    rooms: tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float32]],
 ) -> None:
-    """Learn discoveries in order: tracks, numbers of tracks before, and those; ids of tracks.
-
-    `evicted` has room for all of them.
-    """
+    """Learn as `learn_discoveries` does, in rooms for slots and for work."""
     tracks, sizes, before = found
     counters, lately = state.counters, state.lately
-    context = np.empty(BEFORE_TRACKS, np.int32)
-    slots = np.empty(1 + NEGATIVES, np.int32)  # the target, then the negatives
-    work = np.empty((3, max(DIMENSIONS, 1 + NEGATIVES)), np.float32)
+    context, slots, work = rooms
     start = 0
     for i in range(len(tracks)):
         size = min(sizes[i], BEFORE_TRACKS)
@@ -277,3 +274,23 @@ def learn_discoveries(
         state.logs[target] = math.log(1.0 + state.discoveries[target])
         lately[counters[LATELY] % len(lately)] = tracks[i]
         counters[LATELY] += 1
+
+
+@allocating
+def learn_discoveries(
+    state: VectorArrays,
+    slot_of: NDArray[np.int32],
+    hashes: NDArray[np.uint32],
+    found: tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]],
+    evicted: NDArray[np.int32],
+) -> None:
+    """Learn discoveries in order: tracks, numbers of tracks before, and those; ids of tracks.
+
+    `evicted` has room for all of them.
+    """
+    rooms = (
+        np.empty(BEFORE_TRACKS, np.int32),
+        np.empty(1 + NEGATIVES, np.int32),  # the target, then the negatives
+        np.empty((3, max(DIMENSIONS, 1 + NEGATIVES)), np.float32),
+    )
+    _learn_all(state, slot_of, hashes, found, evicted, rooms)

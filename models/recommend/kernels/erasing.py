@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Final
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from models.recommend.kernels.compiling import kernel
 from models.recommend.kernels.listener import (
     BEGINS,
     CONTEXT_BITS,
@@ -30,7 +30,7 @@ __all__ = ["GIVEN_SUMS_MAX", "sum_given", "take_back"]
 GIVEN_SUMS_MAX: Final = (RECENT_PLAYS + PASSED_PLAYS) * (CONTEXT_TRACKS + 1) + 2 * RECENT_PLAYS
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _sum_pairs(
     recent: NDArray[np.int32], track: int, context: tuple[int, int], given: Table, sign: int
 ) -> None:
@@ -47,7 +47,7 @@ def _sum_pairs(
             add(given, (other << 32) | track, IN_TURN, sign * (WEIGHT_UNIT // (j + 1)))
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def sum_given(state: ListenerArrays, slot: int, given: Table) -> None:
     """Add up what the retained plays of a listener gave. The table has room for GIVEN_SUMS_MAX."""
     meta, artists, passed = state.meta[slot], state.artists[slot], state.passed[slot]
@@ -74,7 +74,7 @@ def sum_given(state: ListenerArrays, slot: int, given: Table) -> None:
         _sum_pairs(recent, track, (int(applied - place), int(length)), given, -1)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def _subtract(
     ids: NDArray[np.int32],
     columns: tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]],
@@ -105,12 +105,12 @@ def _subtract(
     return size - 1
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _mark_used(rows: RowArrays, journal: Journal, slot: int) -> None:
     mark_used(rows.links, rows.dirty, rows.unpublished, rows.counters, journal.unpublished, slot)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def take_back(
     rows: RowArrays,
     slot_of: NDArray[np.int32],

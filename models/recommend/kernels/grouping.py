@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from models.recommend.kernels.compiling import allocating
 
 __all__ = ["by_first", "localise"]
 
 
-@njit(cache=True, nogil=True)
+@allocating
 def localise(
     starts: NDArray[np.int64], ids: NDArray[np.int32], scratch: NDArray[np.int32]
 ) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int64]]:
@@ -40,7 +41,7 @@ def localise(
     return local, distinct[:total].copy(), begins
 
 
-@njit(cache=True, nogil=True)
+@allocating
 def by_first(
     starts: NDArray[np.int64], local: NDArray[np.int32], begins: NDArray[np.int64]
 ) -> NDArray[np.int64]:

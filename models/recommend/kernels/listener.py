@@ -106,10 +106,7 @@ class ListenerArrays(NamedTuple):
 
 
 class Trials(NamedTuple):
-    """How lists served do against the plays that follow.
-
-    Beside `ListenerArrays`: what is in there costs each call of the hot path a count of references.
-    """
+    """How lists served do against the plays that follow."""
 
     cell: NDArray[np.int16]  # by slot: the listener's arm and cohort
     scores: NDArray[np.float64]  # since they were drained

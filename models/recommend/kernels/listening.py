@@ -6,10 +6,10 @@ import math
 from typing import Final, NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
-from models.recommend.kernels.candidates import Scene, left_out_of, market_row
+from models.recommend.kernels.candidates import Popular, Scene, left_out_of, market_row
+from models.recommend.kernels.compiling import allocating, inlined, kernel
 from models.recommend.kernels.conduct import describe, hold, observe
 from models.recommend.kernels.discovering import Discoveries, discover
 from models.recommend.kernels.listener import (
@@ -115,7 +115,7 @@ class PlayColumns(NamedTuple):
 class Rules(NamedTuple):
     """What learning needs besides the plays."""
 
-    trained: bool  # whether the rankers learn too
+    trained: bool  # whether there are lists to train rankers on, and trends
     holding: bool  # whether plays of the suspected, and repeats, are held back
     sampled: int  # one play in so many shows the forest its listener's conduct
 
@@ -125,7 +125,7 @@ class Rules(NamedTuple):
     batch: int
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _is_duplicate(state: ListenerArrays, slot: int, event: int) -> bool:
     """Look for the event id in the listener's ring, and remember it if it is new."""
     lows, highs = state.events[slot], state.events_high[slot]
@@ -142,7 +142,7 @@ def _is_duplicate(state: ListenerArrays, slot: int, event: int) -> bool:
     return False
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _hear(state: ListenerArrays, slot: int, track_hash: int) -> int:
     """Make a track the one heard last; returns 1 if it is new to the listener, else 0.
 
@@ -165,7 +165,7 @@ def _hear(state: ListenerArrays, slot: int, track_hash: int) -> int:
     return int(new)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _score(sums: NDArray[np.float64], tracks: NDArray[np.int32], track: int) -> None:
     """Count a trial of a list of at most SERVED_TRACKS."""
     size = min(SERVED_TRACKS, len(tracks))
@@ -178,22 +178,27 @@ def _score(sums: NDArray[np.float64], tracks: NDArray[np.int32], track: int) -> 
         sums[GAINS] += 1 / math.log2(place + 2.0)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _test(
-    state: ListenerArrays, slot: int, track: int, scene: Scene, trials: Trials, new: int
+    state: ListenerArrays,
+    slot: int,
+    track: int,
+    trends: tuple[bool, Popular],
+    trials: Trials,
+    new: int,
 ) -> None:
     """Test before learning: where does this play stand in the lists served last?"""
     following, discover = state.served[slot, :SERVED_TRACKS], state.served[slot, SERVED_TRACKS:]
-    sums, popular = trials.scores[trials.cell[slot]], scene.popular
+    sums, (known, popular) = trials.scores[trials.cell[slot]], trends
     if following[0] != 0:
         _score(sums[OF_NEXT], following, track)
-        row = market_row(popular, int(state.meta[slot, MARKET]))
+        row = market_row(popular, int(state.meta[slot, MARKET])) if known else 0
         _score(sums[OF_POPULAR], popular.ids[row, : popular.sizes[row]], track)
     if new and discover[0] != 0:
         _score(sums[OF_DISCOVER], discover, track)
 
 
-@njit(cache=True, nogil=True, inline="always")
+@inlined
 def _context(state: ListenerArrays, plays: PlayColumns, i: int, rules: Rules) -> int:
     """How many of the recent tracks are before a play in its session."""
     meta = state.meta[plays.slot[i]]
@@ -205,7 +210,7 @@ def _context(state: ListenerArrays, plays: PlayColumns, i: int, rules: Rules) ->
     return int(meta[SESSION_LENGTH]) if same else 0
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _pair(
     state: ListenerArrays, plays: PlayColumns, i: int, pairs: Table, length: int, sign: int
 ) -> None:
@@ -218,7 +223,7 @@ def _pair(
             add(pairs, (int(other) << 32) | track, IN_TURN, sign * (WEIGHT_UNIT // (j + 1)))
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _pass_over(state: ListenerArrays, slot: int, track: int, length: int) -> None:
     """Remember a play that is not applied, and the tracks of the session it was paired with.
 
@@ -232,7 +237,7 @@ def _pass_over(state: ListenerArrays, slot: int, track: int, length: int) -> Non
     meta[PASSED_COUNT] += 1
 
 
-@njit(cache=True, nogil=True, inline="always")
+@inlined
 def _tell(state: ListenerArrays, plays: PlayColumns, i: int, pairs: Table, length: int) -> None:
     """What others learn of a play: its pairs with the tracks before it, and of its artist."""
     track, artist = int(plays.track[i]), int(plays.artist[i])
@@ -242,7 +247,7 @@ def _tell(state: ListenerArrays, plays: PlayColumns, i: int, pairs: Table, lengt
         add(pairs, (artist << 32) | track, ONE_SIDED, WEIGHT_UNIT)
 
 
-@njit(cache=True, nogil=True, inline="always")
+@inlined
 def _join(state: ListenerArrays, plays: PlayColumns, i: int, length: int) -> None:
     """Make the play the newest of its session, which has `length` before it."""
     slot = int(plays.slot[i])
@@ -262,7 +267,7 @@ def _join(state: ListenerArrays, plays: PlayColumns, i: int, length: int) -> Non
     meta[LAST_MS] = plays.started_ms[i]
 
 
-@njit(cache=True, nogil=True, inline="always")
+@inlined
 def _count(
     plays: PlayColumns, i: int, tables: tuple[Table, Table, Discoveries], world: int
 ) -> None:
@@ -276,7 +281,7 @@ def _count(
             add(trends, (int(plays.market[i]) << 32) | track, bucket, 1)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _sample(state: ListenerArrays, plays: PlayColumns, slot: int) -> None:
     """Write down the listener's conduct as of now, for the forest."""
     count = state.counters[SAMPLED]
@@ -285,7 +290,7 @@ def _sample(state: ListenerArrays, plays: PlayColumns, slot: int) -> None:
     state.counters[SAMPLED] = count + 1
 
 
-@njit(cache=True, nogil=True, inline="always")
+@inlined
 def _is_held(state: ListenerArrays, plays: PlayColumns, i: int, late: bool, rules: Rules) -> bool:
     """Let a play change its listener's conduct; whether others must not learn of it."""
     slot, repeat = int(plays.slot[i]), False
@@ -299,7 +304,7 @@ def _is_held(state: ListenerArrays, plays: PlayColumns, i: int, late: bool, rule
     return rules.holding and hold(state, slot, repeat)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _learn_play(
     state: ListenerArrays,
     plays: PlayColumns,
@@ -345,25 +350,22 @@ def _learn_play(
         _pass_over(state, slot, 0 if held else track, length if told else 0)
         return SKIPPED
     if not held:
-        _test(state, slot, track, trainer[1], trainer[3], new)
+        _test(state, slot, track, (rules.trained, trainer[1].popular), trainer[3], new)
         _tell(state, plays, i, pairs, length)
         discover(state, slot, track, new, tables[2])
     _join(state, plays, i, length)
     return HELD if held else APPLIED
 
 
-@njit(cache=True, nogil=True)
-def learn_plays(
+@kernel
+def _learn_span(
     state: ListenerArrays,
     plays: PlayColumns,
     tables: tuple[Table, Table, Discoveries],
     rules: Rules,
     span: tuple[int, int],
-    made_from: tuple[Scene, ArmRankers, Trials],
+    trainer: tuple[Bench, Scene, ArmRankers, Trials],
 ) -> None:
-    """Learn the plays of `span`, in order. The tables have room for 13 pairs and 2 trends each."""
-    scene, arms, trials = made_from
-    trainer = (new_bench(state, scene, TRAINED_CANDIDATES), scene, arms, trials)
     for i in range(span[0], span[1]):
         slot = plays.slot[i]
         if slot == NO_SLOT:
@@ -375,3 +377,18 @@ def learn_plays(
             state.stamp[slot] = rules.batch
             plays.touched[state.counters[TOUCHED]] = slot
             state.counters[TOUCHED] += 1
+
+
+@allocating
+def learn_plays(
+    state: ListenerArrays,
+    plays: PlayColumns,
+    tables: tuple[Table, Table, Discoveries],
+    rules: Rules,
+    span: tuple[int, int],
+    made_from: tuple[Scene, ArmRankers, Trials],
+) -> None:
+    """Learn the plays of `span`, in order. The tables have room for 13 pairs and 2 trends each."""
+    scene, arms, trials = made_from
+    trainer = (new_bench(state, scene, TRAINED_CANDIDATES), scene, arms, trials)
+    _learn_span(state, plays, tables, rules, span, trainer)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from models.recommend.kernels.compiling import allocating, kernel
 from models.recommend.kernels.listener import (
     AT_MS,
     BLOCKED,
@@ -44,7 +44,7 @@ class Memory(NamedTuple):
     counters: NDArray[np.int64]  # how many tracks and artists are barred
 
 
-@njit(cache=True, nogil=True)
+@allocating
 def new_memory() -> Memory:
     """Room for what any listener's lists may not hold."""
     return Memory(
@@ -55,7 +55,7 @@ def new_memory() -> Memory:
     )
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _bar_what_was_said(memory: Memory, state: ListenerArrays, slot: int, now_ms: int) -> None:
     """Bar blocked and hidden tracks, and blocked artists."""
     barred, artists = memory.barred, memory.artists
@@ -72,7 +72,7 @@ def _bar_what_was_said(memory: Memory, state: ListenerArrays, slot: int, now_ms:
     memory.counters[BARRED], memory.counters[ARTISTS] = tracks, names
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def fill_memory(
     memory: Memory, state: ListenerArrays, slot: int, now_ms: int, filtered: bool
 ) -> None:
@@ -92,7 +92,7 @@ def fill_memory(
         words[heard[i] >> 6] |= np.uint64(1) << np.uint64(heard[i] & 63)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def mark_allowed(
     memory: Memory,
     tracks: NDArray[np.int32],
@@ -104,19 +104,18 @@ def mark_allowed(
 
     `known` are hashes and artists of tracks, by id.
     """
-    # In one function: a call for each track would cost more than all the rest.
+    # Short loops, each of few arrays: so those that compare are ones of vectors.
     barred, words, (hashes, artists) = memory.barred, memory.heard, known
     barred_artists, counters = memory.artists, memory.counters
-    barred_count, artists_count = counters[BARRED], counters[ARTISTS]
-    for i in range(len(tracks)):
-        track, allowed = tracks[i], 1
-        for j in range(barred_count):
-            if barred[j] == track:
-                allowed = 0
-        for j in range(artists_count):
-            if barred_artists[j] == artists[track]:
-                allowed = 0
-        following[i] = allowed
-        track_hash = hashes[track] & np.uint32(0xFFFF)
+    count = len(tracks)
+    following[:count] = 1
+    for j in range(counters[BARRED]):
+        for i in range(count):
+            following[i] &= tracks[i] != barred[j]
+    for j in range(counters[ARTISTS]):
+        for i in range(count):
+            following[i] &= artists[tracks[i]] != barred_artists[j]
+    for i in range(count):
+        track_hash = hashes[tracks[i]] & np.uint32(0xFFFF)
         heard = words[track_hash >> 6] >> np.uint64(track_hash & 63) & np.uint64(1)
-        new[i] = 0 if heard else allowed
+        new[i] = following[i] & (heard ^ np.uint64(1))

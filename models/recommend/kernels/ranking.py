@@ -16,7 +16,6 @@ import math
 from typing import Final, NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from models.recommend.kernels.candidates import (
@@ -32,6 +31,7 @@ from models.recommend.kernels.candidates import (
     is_reachable,
     new_candidates,
 )
+from models.recommend.kernels.compiling import allocating, kernel
 from models.recommend.kernels.listener import RECENT_COUNT, ListenerArrays
 from models.recommend.kernels.memory import (
     Memory,
@@ -100,21 +100,21 @@ class Bench(NamedTuple):
     features: NDArray[np.float32]  # by feature and candidate
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@allocating
 def new_bench(state: ListenerArrays, scene: Scene, length: int) -> Bench:
     """Room for lists of `length`."""
     candidates = new_candidates(scene, state.recent.shape[1])
     return Bench(
         candidates,
         new_memory(),
-        np.empty((2, max(len(candidates.known), scene.popular.ids.shape[1])), np.uint8),
+        np.empty((2, max(candidates.known.shape[1], scene.popular.ids.shape[1])), np.uint8),
         np.empty(length, np.int32),
         np.empty(length, np.float64),
-        np.empty((FEATURE_COUNT, len(candidates.known)), np.float32),
+        np.empty((FEATURE_COUNT, candidates.known.shape[1]), np.float32),
     )
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def _add_source(
     features: NDArray[np.float32],
     sums: NDArray[np.float32],
@@ -151,7 +151,7 @@ def _add_source(
             )
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def _add_tastes(
     features: NDArray[np.float32],
     tastes: NDArray[np.float32],
@@ -171,7 +171,7 @@ def _add_tastes(
                 scores[kind, i] += weight * features[feature, i]
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def _score(bench: Bench, count: int, just_played: int, ranker: Ranker) -> None:
     """Features of all candidates, and their scores for both lists."""
     c, weights, features = bench.candidates, ranker.weights, bench.features
@@ -181,14 +181,14 @@ def _score(bench: Bench, count: int, just_played: int, ranker: Ranker) -> None:
         _add_source(features, c.sums, scores, weights, source, count)
     for i in range(count):
         features[JUST_PLAYED, i] = 0
-        if c.known[i, TRACK] == just_played:
+        if c.known[TRACK, i] == just_played:
             features[JUST_PLAYED, i] = 1
             for kind in range(2):
                 scores[kind, i] += np.float32(weights[kind, JUST_PLAYED])
     _add_tastes(features, c.tastes, scores, weights, count)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def prepare(
     bench: Bench, state: ListenerArrays, slot: int, now_ms: int, scene: Scene, ranker: Ranker
 ) -> int:
@@ -200,17 +200,17 @@ def prepare(
     _score(bench, count, just_played, ranker)
     following, new = bench.allowed[NEXT], bench.allowed[DISCOVER]
     known = (scene.hashes, scene.artists)
-    mark_allowed(bench.memory, c.known[:count, TRACK], known, following, new)
+    mark_allowed(bench.memory, c.known[TRACK, :count], known, following, new)
     return count
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def take_best(bench: Bench, count: int, kind: int, hashes: NDArray[np.uint32]) -> int:
     """Put the numbers of the best allowed candidates into `bench.best`. Returns how many.
 
     By score, equal ones by hash, then id.
     """
-    scores, tracks = bench.candidates.scores[kind], bench.candidates.known[:, TRACK]
+    scores, tracks = bench.candidates.scores[kind], bench.candidates.known[TRACK]
     best, allowed, size, room = bench.best, bench.allowed[kind], 0, len(bench.best)
     least = np.float32(-np.inf)
     for i in range(count):
@@ -239,7 +239,7 @@ def take_best(bench: Bench, count: int, kind: int, hashes: NDArray[np.uint32]) -
     return size
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def leading_sources(
     bench: Bench,
     best: NDArray[np.int32],
@@ -267,7 +267,7 @@ def leading_sources(
             )
             if amount > most:
                 sources[j], most = s, amount
-        slot = taste.slot_of[known[i, TRACK]] - 1
+        slot = taste.slot_of[known[TRACK, i]] - 1
         if slot < 0:
             continue
         level = taste.bias[slot] + taste.logs[slot]
@@ -276,7 +276,7 @@ def leading_sources(
             sources[j] = TASTE
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def _descend(bench: Bench, size: int, target: int, step: tuple[Ranker, int, float]) -> None:
     """One step against the gradient of the loss of a list whose place `target` was played."""
     ranker, kind, rate = step
@@ -299,7 +299,7 @@ def _descend(bench: Bench, size: int, target: int, step: tuple[Ranker, int, floa
     ranker.trained[kind] += 1
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def _count_better(scores: NDArray[np.float32], allowed: NDArray[np.uint8], target: int) -> int:
     """How many allowed candidates have a higher score: cheaper than to put them in order."""
     own, better = scores[target], 0
@@ -308,7 +308,7 @@ def _count_better(scores: NDArray[np.float32], allowed: NDArray[np.uint8], targe
     return better
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def train(
     bench: Bench,
     state: ListenerArrays,
@@ -326,7 +326,7 @@ def train(
         return
     c = bench.candidates
     count = prepare(bench, state, slot, started_ms, scene, ranker)
-    target = find(c.known[:, TRACK], count, track)
+    target = find(c.known[TRACK], count, track)
     for kind in range(2):
         if target == count or not bench.allowed[kind, target]:
             continue

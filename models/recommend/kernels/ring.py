@@ -9,8 +9,9 @@ from __future__ import annotations
 from typing import Final
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from models.recommend.kernels.compiling import allocating, kernel
 
 __all__ = ["NEWER", "OLDER", "link_newest", "linked", "take_dirty", "unlink"]
 
@@ -18,7 +19,7 @@ OLDER: Final = 0
 NEWER: Final = 1
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def unlink(links: NDArray[np.int32], slot: int) -> None:
     """Take a slot out of the ring; nothing if it is not in it."""
     row = slot + 1
@@ -31,7 +32,7 @@ def unlink(links: NDArray[np.int32], slot: int) -> None:
     links[row, NEWER] = 0
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def link_newest(links: NDArray[np.int32], slot: int) -> None:
     """Make a slot the one used last."""
     row = slot + 1
@@ -45,7 +46,7 @@ def link_newest(links: NDArray[np.int32], slot: int) -> None:
     links[0, OLDER] = row
 
 
-@njit(cache=True, nogil=True)
+@allocating
 def linked(links: NDArray[np.int32], count: int) -> NDArray[np.int32]:
     """The first `count` slots of the ring, those used last, in order from least to most recent."""
     out = np.empty(count, np.int32)
@@ -58,7 +59,7 @@ def linked(links: NDArray[np.int32], count: int) -> NDArray[np.int32]:
     return out[count - found :]
 
 
-@njit(cache=True, nogil=True)
+@allocating
 def take_dirty(links: NDArray[np.int32], dirty: NDArray[np.uint8], count: int) -> NDArray[np.int32]:
     """The `count` dirty slots from least to most recently used; none is dirty afterwards.
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from models.recommend.kernels.compiling import kernel
 from models.recommend.kernels.ring import NEWER, link_newest, unlink
 
 __all__ = [
@@ -73,7 +73,7 @@ class Journal(NamedTuple):
     unpublished: NDArray[np.int32]
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def clear_row(rows: RowArrays, slot_of: NDArray[np.int32], slot: int) -> None:
     """Empty a track's slot and take it out of the ring; the slot is nobody's then."""
     slot_of[rows.owner[slot]] = 0
@@ -89,7 +89,7 @@ def clear_row(rows: RowArrays, slot_of: NDArray[np.int32], slot: int) -> None:
     unlink(rows.links, slot)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def admit_row(
     rows: RowArrays, slot_of: NDArray[np.int32], track: int, evicted: NDArray[np.int32]
 ) -> int:
@@ -113,7 +113,7 @@ def admit_row(
     return int(slot)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def mark_used(
     links: NDArray[np.int32],
     dirty: NDArray[np.uint8],
@@ -133,7 +133,7 @@ def mark_used(
         counters[UNPUBLISHED] += 1
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def find(ids: NDArray[np.int32], size: int, track: int) -> int:
     """Where a track stands, or `size`. No way out of the loop: so it is one of vectors."""
     found = size
@@ -143,7 +143,7 @@ def find(ids: NDArray[np.int32], size: int, track: int) -> int:
     return found
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def settle(
     ids: NDArray[np.int32],
     columns: tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]],
@@ -177,7 +177,7 @@ def settle(
     fading[at] = fades
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _fade(fading: NDArray[np.float32], plays: int) -> None:
     factor, gone = np.float32(2.0 ** (-float(plays) / FADING_HALF_LIFE)), np.float32(FADING_GONE)
     for j in range(len(fading)):
@@ -185,7 +185,7 @@ def _fade(fading: NDArray[np.float32], plays: int) -> None:
         fading[j] = faded if abs(faded) >= gone else np.float32(0)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _add_plays(
     rows: RowArrays,
     slot_of: NDArray[np.int32],
@@ -193,7 +193,6 @@ def _add_plays(
     journal: Journal,
 ) -> None:
     """Count plays of tracks; their rows fade."""
-    # Locals, since each look into a tuple of arrays inside the loop would count references.
     links, dirty, unpublished, counters = rows.links, rows.dirty, rows.unpublished, rows.counters
     sizes, row_plays, row_fading = rows.sizes, rows.plays, rows.fading
     to_publish = journal.unpublished
@@ -206,7 +205,7 @@ def _add_plays(
         _fade(row_fading[slot, : sizes[slot]], int(counts[i]))
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def learn_rows(
     rows: RowArrays,
     slot_of: NDArray[np.int32],

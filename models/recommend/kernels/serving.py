@@ -6,7 +6,6 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from models.recommend.kernels.candidates import (
@@ -23,6 +22,7 @@ from models.recommend.kernels.candidates import (
     clear_candidates,
     market_row,
 )
+from models.recommend.kernels.compiling import allocating, kernel
 from models.recommend.kernels.listener import (
     MARKET,
     SERVED_TRACKS,
@@ -55,7 +55,7 @@ class ServedArrays(NamedTuple):
     sizes: NDArray[np.int32]
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def _serve_best(
     out: ServedArrays,
     at: tuple[int, int],
@@ -72,18 +72,18 @@ def _serve_best(
     leading_sources(bench, best, ranker.weights[kind], taste, sources)
     for j in range(size):
         number = best[j]
-        ids[j] = known[number, TRACK]
+        ids[j] = known[TRACK, number]
         relative[j] = math.exp(float(scores[number]) - float(scores[best[0]]))
         if sources[j] in (TOGETHER, LATELY):
-            because[j] = known[number, BECAUSE]
+            because[j] = known[BECAUSE, number]
         elif sources[j] == AFTER:
             because[j] = 0
         else:  # what the listener or the market plays speaks for the track itself
-            because[j] = known[number, BY_ARTIST] if sources[j] == ARTIST else NOTHING
+            because[j] = known[BY_ARTIST, number] if sources[j] == ARTIST else NOTHING
     out.sizes[i, kind] = size
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def _serve_popular(out: ServedArrays, i: int, bench: Bench, scene: Scene, row: int) -> None:
     """Fill both lists up with a market's trends, under scores that continue below the last one."""
     popular, known = scene.popular, (scene.hashes, scene.artists)
@@ -107,7 +107,7 @@ def _serve_popular(out: ServedArrays, i: int, bench: Bench, scene: Scene, row: i
         out.sizes[i, kind] = size
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def _remember(state: ListenerArrays, slot: int, out: ServedArrays, i: int) -> None:
     """Keep what was served, to test the next play against it."""
     served = state.served[slot]
@@ -117,7 +117,29 @@ def _remember(state: ListenerArrays, slot: int, out: ServedArrays, i: int) -> No
             served[first + j] = ids[j] if j < size else 0
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
+def _serve_one(
+    state: ListenerArrays,
+    slot: int,
+    now_ms: int,
+    made_from: tuple[Bench, Scene, Ranker],
+    out: ServedArrays,
+    i: int,
+) -> None:
+    bench, scene, ranker = made_from
+    count = prepare(bench, state, slot, now_ms, scene, ranker)
+    for kind in range(2):
+        size = take_best(bench, count, kind, scene.hashes)
+        _serve_best(out, (i, kind), bench, size, ranker, scene.taste)
+    clear_candidates(bench.candidates, count)
+    if min(out.sizes[i, NEXT], out.sizes[i, DISCOVER]) < out.ids.shape[2]:
+        row = market_row(scene.popular, int(state.meta[slot, MARKET]))
+        _serve_popular(out, i, bench, scene, row)
+        _serve_popular(out, i, bench, scene, 0)
+    _remember(state, slot, out, i)
+
+
+@allocating
 def serve(
     state: ListenerArrays,
     slots: NDArray[np.int32],
@@ -127,20 +149,7 @@ def serve(
     out: ServedArrays,
 ) -> None:
     """Both lists of each listener at a time; a slot below 0 is nobody's: their places are left."""
-    popular, hashes = scene.popular, scene.hashes
-    bench = new_bench(state, scene, out.ids.shape[2])
+    made_from = (new_bench(state, scene, out.ids.shape[2]), scene, ranker)
     for i in range(len(slots)):
-        slot = int(slots[i])
-        if slot < 0:
-            continue
-        meta = state.meta[slot]
-        count = prepare(bench, state, slot, now_ms, scene, ranker)
-        row = market_row(popular, int(meta[MARKET]))
-        for kind in range(2):
-            size = take_best(bench, count, kind, hashes)
-            _serve_best(out, (i, kind), bench, size, ranker, scene.taste)
-        clear_candidates(bench.candidates, count)
-        if out.sizes[i].min() < out.ids.shape[2]:
-            _serve_popular(out, i, bench, scene, row)
-            _serve_popular(out, i, bench, scene, 0)
-        _remember(state, slot, out, i)
+        if slots[i] >= 0:
+            _serve_one(state, int(slots[i]), now_ms, made_from, out, i)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from models.recommend.kernels.compiling import inlined, kernel
 
 __all__ = ["Table", "add", "clear_table", "copy_table"]
 
@@ -21,7 +22,7 @@ class Table(NamedTuple):
     size: NDArray[np.int64]
 
 
-@njit(cache=True, nogil=True, inline="always")
+@inlined
 def add(table: Table, key: int, other: int, amount: int) -> None:
     """Add to a sum. The caller has reserved room."""
     mask = np.uint64(len(table.key) - 1)
@@ -41,7 +42,7 @@ def add(table: Table, key: int, other: int, amount: int) -> None:
     table.size[0] += 1
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def copy_table(old: Table, new: Table) -> None:
     """Add all sums of one table to another, in order of first use."""
     for i in range(old.size[0]):
@@ -49,7 +50,7 @@ def copy_table(old: Table, new: Table) -> None:
         add(new, old.key[at], old.other[at], old.total[at])
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def clear_table(table: Table) -> None:
     """Forget all sums. O(sums), not O(room)."""
     for i in range(table.size[0]):

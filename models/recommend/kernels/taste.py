@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from models.recommend.kernels.compiling import summing
 from models.recommend.kernels.embedding import (
     BEFORE_DECAY,
     BEFORE_TRACKS,
-    DIMENSIONS,
     mean_vector,
 )
 
@@ -19,7 +18,6 @@ __all__ = ["Taste", "fit"]
 
 _NOW_TRACKS: Final = 5
 _NOW_DECAY: Final = 0.8
-_FAST: Final = {"reassoc", "contract", "nsz", "arcp"}  # sums of products, eight at a time
 
 
 class Taste(NamedTuple):
@@ -34,19 +32,25 @@ class Taste(NamedTuple):
     logs: NDArray[np.float32]
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath=_FAST)
+@summing
 def fit(
-    taste: Taste, own: NDArray[np.int32], tracks: NDArray[np.int32], out: NDArray[np.float32]
+    taste: Taste,
+    own: NDArray[np.int32],
+    tracks: NDArray[np.int32],
+    means: NDArray[np.float32],
+    out: NDArray[np.float32],
 ) -> None:
     """How well tracks fit the vectors of a listener's own, newest first; 0 if unknown.
 
-    Two rows: by the last 30 with each track's level, and by the last 5 alone. `own` is overwritten.
+    Two rows: by the last 30 with each track's level, and by the last 5 alone. `own` is overwritten,
+    and so are `means`, which have room for two vectors.
     """
     vectors, bias, logs, slot_of = taste.vectors, taste.bias, taste.logs, taste.slot_of
     own, lasting, now = own[:BEFORE_TRACKS], out[0], out[1]
     for p in range(len(own)):
         own[p] = slot_of[own[p]] - 1
-    mean, lately = np.zeros(DIMENSIONS, np.float32), np.zeros(DIMENSIONS, np.float32)
+    mean, lately, dimensions = means[0], means[1], means.shape[1]
+    means[:] = 0
     if len(own) > 0:
         mean_vector(vectors, own, BEFORE_DECAY, mean)
         mean_vector(vectors, own[:_NOW_TRACKS], _NOW_DECAY, lately)
@@ -56,10 +60,10 @@ def fit(
         now[i] = 0
         if slot < 0:
             continue
-        a, b = bias[slot] + logs[slot], np.float32(0)
-        for d in range(DIMENSIONS):
+        level, a, b = bias[slot] + logs[slot], np.float32(0), np.float32(0)
+        for d in range(dimensions):
             value = vectors[slot, d]
             a += value * mean[d]
             b += value * lately[d]
-        lasting[i] = a
+        lasting[i] = level + a
         now[i] = b

@@ -11,8 +11,9 @@ import math
 from typing import Final, NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from models.recommend.kernels.compiling import kernel
 
 __all__ = [
     "EXPONENT_MIN",
@@ -48,7 +49,7 @@ class MarketArrays(NamedTuple):
     bucket: NDArray[np.int64]
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _place(market: MarketArrays, track: int) -> int:
     """Where a track is in the table, or the gap where it would go."""
     mask = len(market.places) - 1
@@ -58,7 +59,7 @@ def _place(market: MarketArrays, track: int) -> int:
     return at
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def rebuild_places(market: MarketArrays) -> None:
     """Fill the table from the ids, after slots have moved."""
     market.places[:] = 0
@@ -66,7 +67,7 @@ def rebuild_places(market: MarketArrays) -> None:
         market.places[_place(market, int(market.ids[slot]))] = slot + 1
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def take_slot(market: MarketArrays, track: int) -> int:
     """The slot of a track, a fresh one if it has none; -1 if none is free."""
     at = _place(market, track)
@@ -84,7 +85,7 @@ def take_slot(market: MarketArrays, track: int) -> int:
     return slot
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _growth(fractions: NDArray[np.float64], minutes: int) -> float:
     """2 ** (minutes / half_life); `fractions` holds it for each minute of one half-life."""
     exponent = minutes // len(fractions)
@@ -93,7 +94,7 @@ def _growth(fractions: NDArray[np.float64], minutes: int) -> float:
     return math.ldexp(fractions[minutes % len(fractions)], exponent)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def learn_counts(
     market: MarketArrays,
     columns: tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.int64]],
