@@ -62,7 +62,8 @@ class ListWriter:
             slots = [slot for slot in found if slot is not None]
             plays = [event for event in events if isinstance(event, PlayEvent)]
             if events:
-                needs = self.recommender.needs(unit.state, slots, plays)
+                said = [event for event in events if isinstance(event, Feedback)]
+                needs = self.recommender.needs(unit.state, slots, plays, said)
                 parts.append((unit.task, needs))
         if parts:
             await self._fetch(parts)

@@ -34,6 +34,7 @@ def yield_checks() -> Iterator[Law]:
     yield tasting.check_vectors_continue_after_restore
     yield tasting.check_tastes_are_those_learned
     yield serving.check_lists_equal_reference
+    yield serving.check_artists_are_bounded_and_spread
     yield serving.check_lists_keep_promises
     yield serving.check_rankers_continue_after_restore
     yield serving.check_runs_repeat

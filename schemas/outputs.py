@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 __all__ = [
     "SOURCES",
+    "STATED",
     "VERSION_START",
     "VERSION_WIDTH",
     "WORLD",
@@ -58,6 +59,8 @@ Source = Literal[
 ]
 """What speaks for a track in a list; `models.recommend.kernels.candidates` says how each counts."""
 SOURCES: Final[tuple[Source, ...]] = get_args(Source)
+STATED: Final = "stated"
+"""The source of a track in a newcomer's list whose artist they named."""
 Scores = Sequence[float] | NDArray[np.floating]
 Weights = Sequence[int] | NDArray[np.integer]
 Version = Annotated[

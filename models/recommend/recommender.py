@@ -22,16 +22,25 @@ from models.recommend.kernels.candidates import (
     Scene,
     ServingRules,
 )
-from models.recommend.kernels.listener import COHORTS, CONTEXT_USED, MARKET, SESSION_LENGTH
+from models.recommend.kernels.listener import (
+    COHORTS,
+    CONTEXT_USED,
+    MARKET,
+    RECENT_COUNT,
+    SAID_COUNT,
+    SESSION_LENGTH,
+)
 from models.recommend.kernels.ranking import DISCOVER, NEXT
 from models.recommend.kernels.serving import ServedArrays, serve
 from models.recommend.kernels.taste import Taste
 from models.recommend.listeners import ListenerState
 from models.recommend.plays import artist_key
+from models.recommend.said import named_artists
+from models.recommend.statements import artist_row
 from models.recommend.tastes import Tastes
 from models.recommend.vocabulary import NO_NAME, Vocabulary
-from schemas.events import PlayEvent
-from schemas.outputs import SOURCES, WORLD
+from schemas.events import Feedback, PlayEvent
+from schemas.outputs import SOURCES, STATED, WORLD
 
 __all__ = ["SHIPPED_RATES", "ListColumns", "Needs", "Recommender", "Rows", "ServedLists"]
 
@@ -43,7 +52,7 @@ SHIPPED_RATES: Final = Rates()
 ListColumns = tuple[list[str], NDArray[np.float32], list[str], NDArray[np.int8]]
 """Track ids, scores, sources and because of a list, best first: what `encode_list` takes."""
 
-_SOURCE_NAMES: Final = np.array(SOURCES, np.object_)
+_SOURCE_NAMES: Final = np.array((*SOURCES, STATED), np.object_)
 
 
 class Rows(Protocol):
@@ -85,23 +94,26 @@ class Recommender:
     """Makes lists for listeners of any state that shares its vocabulary.
 
     Knows trends by `set_trending`; rows come from `rows`: the cache of a worker, or a
-    `NeighbourState` of the same process; `tastes` are the vectors of the embedding. For
-    evaluation: not `filtered`, lists may hold the track just played.
+    `NeighbourState` of the same process; `tastes` are the vectors of the embedding. A list holds at
+    most `artist_tracks_max` tracks of one artist, spread out; with 0 as many as there are. For
+    evaluation: not `filtered`, lists may hold the track just played and any number of an artist.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # one argument per rule
         self,
         vocabulary: Vocabulary,
         rows: Rows,
         *,
         tastes: Vectors | None = None,
         list_length: int = 20,
+        artist_tracks_max: int = 0,
         filtered: bool = True,
         rates: Rates = SHIPPED_RATES,
     ) -> None:
-        if list_length < 1:
-            raise ValueError("list_length is at least 1")
-        self._rules = ServingRules(filtered, NOTHING, rates)
+        if list_length < 1 or artist_tracks_max < 0:
+            raise ValueError("list_length is at least 1, artist_tracks_max at least 0")
+        most = artist_tracks_max if filtered else 0
+        self._rules = ServingRules(filtered, NOTHING, most, rates)
         self.vocabulary = vocabulary
         self.rows = rows
         self._tastes = Tastes(vocabulary) if tastes is None else tastes
@@ -142,14 +154,26 @@ class Recommender:
         return bool(new)
 
     def needs(
-        self, state: ListenerState, slots: Sequence[int], plays: Sequence[PlayEvent] = ()
+        self,
+        state: ListenerState,
+        slots: Sequence[int],
+        plays: Sequence[PlayEvent] = (),
+        said: Sequence[Feedback] = (),
     ) -> Needs:
-        """What learning `plays` and then recommending to `slots` looks at; some more than once."""
+        """What learning `plays`, hearing what was `said` and recommending to `slots` looks at.
+
+        Some more than once.
+        """
         arrays, which = state.arrays, np.array(slots, np.int64)
         used = np.arange(CONTEXT_USED) < arrays.meta[which, SESSION_LENGTH][:, None]
         artists = arrays.artists[which, :CONTEXT_USED][used]
         rows = [arrays.recent[which, :CONTEXT_USED][used], artists[artists > 0]]
         markets = arrays.meta[which, MARKET].astype(np.int32)
+        stating = (arrays.meta[which, SAID_COUNT] > 0) & (arrays.meta[which, RECENT_COUNT] == 0)
+        rows += [named_artists(arrays, slot) for slot in which[stating].tolist()]
+        rows.append(
+            self.vocabulary.intern([artist_row(name) for event in said for name in event.artists])
+        )
         if plays:
             intern = self.vocabulary.intern
             rows.append(intern([play.track_id for play in plays]))

@@ -7,18 +7,18 @@ agree to about one in a thousand, and tracks whose scores are that close may cha
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from models.recommend.listener_memory import ListenerSnapshot
 from models.recommend.reference import BLOCKED, BLOCKED_ARTIST, HIDDEN
-from models.recommend.reference_rows import ReferenceRows
+from models.recommend.reference_rows import ROW, ReferenceRows
 from models.recommend.reference_vectors import ReferenceVectors
 from models.recommend.vocabulary import hash16, hash32
 
-__all__ = ["ReferenceRankers"]
+__all__ = ["ReferenceRankers", "bounded", "spread"]
 
 SOURCES = ("together", "lately", "after", "artist", "again", "often", "loop", "popular")
-UNIT, POPULAR, TRAINED = 2520, 32, 32
+UNIT, POPULAR, TRAINED, TASTE_ARTIST = 2520, 32, 32, 5
 HIDDEN_MS = 30 * 24 * 3_600_000
 KINDS = ("next", "discover")
 
@@ -101,6 +101,23 @@ class ReferenceRankers:
             for k, i in enumerate(listener.context[:5])
         ]
 
+    def stated(
+        self, kind: str, listener: ListenerSnapshot, at_ms: int, most: int
+    ) -> list[tuple[str, float]]:
+        """What a newcomer's list begins with: tracks of each artist they named, in turn."""
+        allowed = self._allowed(kind, listener, at_ms)
+        named = [s.subject for s in listener.said if s.kind == TASTE_ARTIST]
+        turns = [
+            [t for t, weight in self.rows.top(a, ROW) if weight > 0 and allowed(t)][:most]
+            for a in named
+        ]
+        entries: dict[str, float] = {}
+        for turn in range(max(map(len, turns), default=0) if not listener.recent else 0):
+            for tracks in turns:
+                for track in tracks[turn : turn + 1]:
+                    entries.setdefault(track, 0.8**turn)
+        return [*entries.items()]
+
     def _allowed(self, kind: str, listener: ListenerSnapshot, at_ms: int) -> Callable[[str], bool]:
         """Whether a list may hold a track."""
         said = listener.said
@@ -176,6 +193,31 @@ class ReferenceRankers:
         for track, score in self._trend(listener.market)[:POPULAR]:
             add(track, "popular", score)
         return sums
+
+
+def bounded(tracks: Iterable[str], artists: Mapping[str, str], most: int) -> list[str]:
+    """The tracks without those that have `most` of their artist before them."""
+    kept: list[str] = []
+    for track in tracks:
+        artist = artists.get(track)
+        if artist is None or [artists.get(t) for t in kept].count(artist) < most:
+            kept.append(track)
+    return kept
+
+
+def spread(entries: Mapping[str, float], artists: Mapping[str, str]) -> list[tuple[str, float]]:
+    """Maximal marginal relevance: behind one of its own artist a track counts half."""
+    left, placed = dict(entries), list[tuple[str, float]]()
+    while left:
+        before = artists.get(placed[-1][0]) if placed else None
+        worth = {
+            t: score / 2 if before and artists.get(t) == before else score
+            for t, score in left.items()
+        }
+        track = max(left, key=lambda t: worth[t])
+        lowest = placed[-1][1] if placed else math.inf
+        placed.append((track, min(left.pop(track), lowest)))
+    return placed
 
 
 def _by_score(scores: Mapping[str, float]) -> list[str]:

@@ -21,10 +21,23 @@ from models.recommend.kernels.listener import (
     SAID,
     SAID_COUNT,
     STATEMENT,
+    TASTE_ARTIST,
     ListenerArrays,
 )
 
-__all__ = ["SaidRows", "Statement", "add", "drop", "find", "oldest", "put", "statements"]
+__all__ = [
+    "SaidRows",
+    "Statement",
+    "add",
+    "drop",
+    "find",
+    "held",
+    "named_artists",
+    "new_said",
+    "oldest",
+    "put",
+    "statements",
+]
 
 STATEMENTS_MAX: Final = sum(KEPT)
 _ID: Final = 0xFFFFFFFF
@@ -117,6 +130,13 @@ def put(
     arrays.said[start : start + count] = said
     arrays.liked[start : start + count][said[:, STATEMENT] >> 32 == LIKED] = liked
     arrays.meta[slot, SAID_COUNT] = count
+
+
+def named_artists(arrays: ListenerArrays, slot: int) -> NDArray[np.int32]:
+    """The artists a listener named, the dearest first."""
+    said, _ = held(arrays, slot)
+    subjects = said[said[:, STATEMENT] >> 32 == TASTE_ARTIST, STATEMENT] & _ID
+    return np.asarray(subjects, np.int32)
 
 
 def find(arrays: ListenerArrays, slot: int, kinds: tuple[int, ...], subject: int) -> int | None:

@@ -18,6 +18,7 @@ _WORDS: Final[dict[str, str]] = {
     "loop": "played after {last} before",
     "popular": "trending",
     "taste": "fits what you listen to",
+    "stated": "by an artist you named",
 }
 
 

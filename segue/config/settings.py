@@ -199,6 +199,9 @@ class Settings(BaseSettings):
         0.05, gt=0, le=1, description="Step by which rankers learn from a play."
     )
     list_length: int = Field(20, ge=1, le=100, description="Tracks in a list.")
+    artist_tracks_max: int = Field(
+        5, ge=0, le=100, description="Tracks of one artist in a list, spread out; 0: no limit."
+    )
     list_ttl_s: int = Field(
         604_800, ge=1, description="How long a list stays in Redis after its last change."
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -23,12 +24,13 @@ T0 = 1_700_000_000_000
 class Listening:
     """One state, one cache and one recommender; rows are put in by hand."""
 
-    def __init__(self, list_length: int = 5, *, arms: Arms | None = None) -> None:
+    # Any: rules of a Recommender
+    def __init__(self, list_length: int = 5, *, arms: Arms | None = None, **rules: Any) -> None:
         """Start with nothing known."""
         vocabulary = Vocabulary()
         self.state = ListenerState(vocabulary, ListenerLimits(), arms=arms)
         self.rows = RowCache(vocabulary)
-        self.recommender = Recommender(vocabulary, self.rows, list_length=list_length)
+        self.recommender = Recommender(vocabulary, self.rows, list_length=list_length, **rules)
         self.count = 0
 
     def plays(self, *tracks: str, user: str = "ann", trained: bool = False, **more: str) -> None:

@@ -23,7 +23,7 @@ SESSION = 5
 BLOCKS, HIDDEN, HIDDEN_MS = {2, 4}, 3, 30 * 86_400_000
 # What speaks for a track: tracks of the session, or the track itself.
 OF_SESSION = {"together", "lately", "after", "artist"}
-OF_ITSELF = {"again", "often", "loop", "popular", "taste"}
+OF_ITSELF = {"again", "often", "loop", "popular", "taste", "stated"}
 F32 = 2.0**-20  # relative error allowed where the product counts in 32 bits
 HALF_LIFE_MINUTES = {"hour": 20, "day": 480, "week": 3360, "month": 13_440}
 LONGER = {"hour": "day", "day": "week", "week": "month"}

@@ -166,3 +166,26 @@ async def test_poison_is_rejected_and_the_rest_applied(bed: AgentBed) -> None:
     outcomes = await bed.put("feedback", [b"{", like, said("block_track", "x"), None])
     assert outcomes == {"rejected": 3, "applied": 1}
     assert bed.app.failure is None
+
+
+async def test_newcomer_sees_artists_they_named_before_trends_until_they_play(
+    bed: AgentBed,
+) -> None:
+    await bed.put("plays", [played("x", "bob"), played("x", "dan"), played("y", "cid", "Why")])
+    await bed.task("listeners").flush()
+    for agent in ("trend-counts", "pairs"):
+        values = [record.value for record in bed.log.records(bed.topic(agent))]
+        await bed.put(agent, values)
+    await bed.task("trends").flush()
+    bed.clock.advance(s=2)
+    await bed.put("feedback", [said("taste", None, artists=("why",))])
+    first = bed.sink.next("ann")
+    assert first is not None
+    assert [*zip(first.track_ids, first.sources, strict=True)] == [
+        ("y", "stated"),
+        ("x", "popular"),
+    ]
+    await bed.put("plays", [played("z", "ann")])
+    second = bed.sink.next("ann")
+    assert second is not None
+    assert second.track_ids == ["x", "y"]

@@ -112,10 +112,11 @@ class Rates(NamedTuple):
 
 
 class ServingRules(NamedTuple):
-    """What lists are made without, and how what they are made from counts."""
+    """What lists are made without, or with less of, and how what they are made from counts."""
 
     filtered: bool  # without the track just played
     left_out: int  # the source that says nothing; NOTHING or EVERYTHING: none or all of them
+    artist_tracks_max: int  # tracks of one artist in a list, spread; 0: as many as there are
     rates: Rates
 
 
@@ -146,7 +147,8 @@ class Candidates(NamedTuple):
 @kernel
 def left_out_of(scene: Scene, left_out: int) -> Scene:
     """The same scene with another source left out."""
-    rules = ServingRules(scene.rules.filtered, left_out, scene.rules.rates)
+    had = scene.rules
+    rules = ServingRules(had.filtered, left_out, had.artist_tracks_max, had.rates)
     return Scene(scene.rows, scene.popular, scene.taste, scene.hashes, scene.artists, rules)
 
 

@@ -96,6 +96,7 @@ class Bench(NamedTuple):
     memory: Memory
     allowed: NDArray[np.uint8]  # by list: whether it may hold a candidate, or a trending track
     best: NDArray[np.int32]  # numbers of the best candidates
+    best_artists: NDArray[np.int32]
     chance: NDArray[np.float64]
     features: NDArray[np.float32]  # by feature and candidate
 
@@ -108,6 +109,7 @@ def new_bench(state: ListenerArrays, scene: Scene, length: int) -> Bench:
         candidates,
         new_memory(),
         np.empty((2, max(candidates.known.shape[1], scene.popular.ids.shape[1])), np.uint8),
+        np.empty(length, np.int32),
         np.empty(length, np.int32),
         np.empty(length, np.float64),
         np.empty((FEATURE_COUNT, candidates.known.shape[1]), np.float32),
@@ -205,11 +207,28 @@ def prepare(
 
 
 @kernel
-def take_best(bench: Bench, count: int, kind: int, hashes: NDArray[np.uint32]) -> int:
+def _last_of(artists: NDArray[np.int32], artist: int, size: int) -> int:
+    """The last place of an artist among the first `size`, who has one."""
+    at = size - 1
+    while artists[at] != artist:
+        at -= 1
+    return at
+
+
+@kernel
+def take_best(  # noqa: PLR0912  # a call for each candidate would cost more than the rest
+    bench: Bench,
+    count: int,
+    kind: int,
+    known: tuple[NDArray[np.uint32], NDArray[np.int32]],
+    artist_tracks_max: int,
+) -> int:
     """Put the numbers of the best allowed candidates into `bench.best`. Returns how many.
 
-    By score, equal ones by hash, then id.
+    By score, equal ones by hash, then id; no more of an artist than `artist_tracks_max`, unless it
+    is 0. `known` are hashes and artists by track.
     """
+    (hashes, artists), best_artists, artist = known, bench.best_artists, np.int32(0)
     scores, tracks = bench.candidates.scores[kind], bench.candidates.known[TRACK]
     best, allowed, size, room = bench.best, bench.allowed[kind], 0, len(bench.best)
     least = np.float32(-np.inf)
@@ -229,11 +248,21 @@ def take_best(bench: Bench, count: int, kind: int, hashes: NDArray[np.uint32]) -
             at -= 1
         if at == room:
             continue
-        if size < room:
-            size += 1
-        for j in range(size - 1, at, -1):
+        end = min(size, room - 1)  # who leaves, or the first free place
+        if artist_tracks_max:
+            artist, held = artists[tracks[i]], 0
+            for j in range(size):  # nothing but this: so it is a loop of vectors
+                held += best_artists[j] == artist
+            if artist != 0 and held >= artist_tracks_max:
+                end = _last_of(best_artists, artist, size)
+                if end < at:
+                    continue
+        size = max(size, end + 1)
+        for j in range(end, at, -1):
             best[j] = best[j - 1]
+            best_artists[j] = best_artists[j - 1]
         best[at] = i
+        best_artists[at] = artist
         if size == room:
             least = scores[best[room - 1]]
     return size
@@ -332,7 +361,7 @@ def train(
             continue
         if _count_better(c.scores[kind, :count], bench.allowed[kind], target) >= len(bench.best):
             continue
-        size = take_best(bench, count, kind, scene.hashes)
+        size = take_best(bench, count, kind, (scene.hashes, scene.artists), 0)
         for j in range(size):
             if bench.best[j] == target:
                 _descend(bench, size, j, (ranker, kind, scene.rules.rates.learning_rate))

@@ -40,7 +40,9 @@ from models.recommend.kernels.ranking import (
     take_best,
 )
 from models.recommend.kernels.rows import find
+from models.recommend.kernels.stated import Turns, find_stated, new_turns, take_turns
 from models.recommend.kernels.taste import Taste
+from models.recommend.kernels.variety import spread_artists
 
 __all__ = ["ServedArrays", "serve"]
 
@@ -84,12 +86,22 @@ def _serve_best(
 
 
 @kernel
+def _count_of(artists: NDArray[np.int32], ids: NDArray[np.int32], size: int, track: int) -> int:
+    """How many entries of a list are by the artist of a track; 0 if that is unknown."""
+    count, artist = 0, artists[track]
+    if artist != 0:
+        for j in range(size):
+            count += artists[ids[j]] == artist
+    return count
+
+
+@kernel
 def _serve_popular(out: ServedArrays, i: int, bench: Bench, scene: Scene, row: int) -> None:
     """Fill both lists up with a market's trends, under scores that continue below the last one."""
     popular, known = scene.popular, (scene.hashes, scene.artists)
     tracks, amounts = popular.ids[row, : popular.sizes[row]], popular.scores[row]
     mark_allowed(bench.memory, tracks, known, bench.allowed[NEXT], bench.allowed[DISCOVER])
-    highest = max(amounts[0], 1e-300)
+    highest, most = max(amounts[0], 1e-300), scene.rules.artist_tracks_max
     for kind in range(2):
         ids, scores, allowed = out.ids[i, kind], out.scores[i, kind], bench.allowed[kind]
         size = int(out.sizes[i, kind])
@@ -98,6 +110,8 @@ def _serve_popular(out: ServedArrays, i: int, bench: Bench, scene: Scene, row: i
             if size == len(ids):
                 break
             if not allowed[j] or find(ids, size, int(tracks[j])) < size:
+                continue
+            if most and _count_of(scene.artists, ids, size, int(tracks[j])) >= most:
                 continue
             ids[size] = tracks[j]
             scores[size] = base * amounts[j] / highest
@@ -122,15 +136,26 @@ def _serve_one(
     state: ListenerArrays,
     slot: int,
     now_ms: int,
-    made_from: tuple[Bench, Scene, Ranker],
+    made_from: tuple[Bench, Turns, Scene, Ranker],
     out: ServedArrays,
     i: int,
 ) -> None:
-    bench, scene, ranker = made_from
+    bench, turns, scene, ranker = made_from
+    known, most = (scene.hashes, scene.artists), scene.rules.artist_tracks_max
     count = prepare(bench, state, slot, now_ms, scene, ranker)
+    named = find_stated(turns, state, slot, scene, bench)
     for kind in range(2):
-        size = take_best(bench, count, kind, scene.hashes)
+        if named > 0:
+            columns = (out.ids[i, kind], out.scores[i, kind])
+            reasons = (out.sources[i, kind], out.because[i, kind])
+            out.sizes[i, kind] = take_turns(turns, named, kind, (*columns, *reasons))
+            continue
+        size = take_best(bench, count, kind, known, most)
         _serve_best(out, (i, kind), bench, size, ranker, scene.taste)
+        if most:
+            columns = (out.ids[i, kind, :size], out.scores[i, kind, :size])
+            reasons = (out.sources[i, kind, :size], out.because[i, kind, :size])
+            spread_artists((*columns, *reasons), bench.best_artists)
     clear_candidates(bench.candidates, count)
     if min(out.sizes[i, NEXT], out.sizes[i, DISCOVER]) < out.ids.shape[2]:
         row = market_row(scene.popular, int(state.meta[slot, MARKET]))
@@ -149,7 +174,8 @@ def serve(
     out: ServedArrays,
 ) -> None:
     """Both lists of each listener at a time; a slot below 0 is nobody's: their places are left."""
-    made_from = (new_bench(state, scene, out.ids.shape[2]), scene, ranker)
+    length = out.ids.shape[2]
+    made_from = (new_bench(state, scene, length), new_turns(length), scene, ranker)
     for i in range(len(slots)):
         if slots[i] >= 0:
             _serve_one(state, int(slots[i]), now_ms, made_from, out, i)

@@ -21,12 +21,13 @@ from models.recommend.laws.driving import (
 )
 from models.recommend.listener_memory import ListenerSnapshot
 from models.recommend.pipeline import Pipeline
-from models.recommend.recommender import ListColumns
+from models.recommend.recommender import ListColumns, Recommender
 from models.recommend.reference import BLOCKED, BLOCKED_ARTIST, HIDDEN, ReferenceListeners
-from models.recommend.reference_lists import HIDDEN_MS, ReferenceRankers
+from models.recommend.reference_lists import HIDDEN_MS, ReferenceRankers, bounded, spread
 from models.recommend.reference_rows import ReferenceRows
 from models.recommend.reference_vectors import ReferenceVectors
-from models.recommend.vocabulary import hash16
+from models.recommend.vocabulary import NO_NAME, hash16
+from schemas.outputs import STATED, WORLD
 
 CLOSE = 1e-3
 
@@ -71,14 +72,21 @@ def _compare(
     """A list of a kind as served at a time against the plain scores of all candidates."""
     tracks, relative, sources, because = columns
     kind, at_ms = of
-    scores = rankers.scores(kind, listener, at_ms)
+    stated = rankers.stated(kind, listener, at_ms, LIST_LENGTH)[:LIST_LENGTH]
+    scores = {} if stated else rankers.scores(kind, listener, at_ms)
     best = sorted(scores.values(), reverse=True)[:LIST_LENGTH]
+    begun = [track for track, _ in stated]
+    assert (tracks[: len(begun)], sources[: len(begun)]) == (begun, [STATED] * len(begun))
+    np.testing.assert_allclose(relative[: len(begun)], [score for _, score in stated], rtol=CLOSE)
+    tracks, sources = tracks[len(begun) :], sources[len(begun) :]
+    relative, because = relative[len(begun) :], because[len(begun) :]
     ranked, filled = tracks[: len(best)], tracks[len(best) :]
     np.testing.assert_allclose([scores[track] for track in ranked], best, atol=CLOSE)
     expected = np.exp(np.array(best) - max(best, default=0.0))
     np.testing.assert_allclose(relative[: len(best)], expected, atol=CLOSE)
-    others = [track for track in rankers.filling(kind, listener, at_ms) if track not in ranked]
-    assert filled == others[: LIST_LENGTH - len(best)]
+    filling = rankers.filling(kind, listener, at_ms)
+    others = [track for track in filling if track not in {*ranked, *begun}]
+    assert filled == others[: LIST_LENGTH - len(begun) - len(best)]
     assert sources[len(best) :] == ["popular"] * len(filled)
     for track, source, place in zip(ranked, sources, because.tolist(), strict=False):
         shares = rankers.shares(kind, listener, track)
@@ -92,6 +100,54 @@ def _compare(
         elif source == "artist":
             spoke = [track in rankers.rows.rows.get(artist, ()) for artist in listener.artists]
             assert place == spoke.index(True)
+
+
+def check_artists_are_bounded_and_spread(case: Case) -> None:
+    """Lists with few tracks of an artist are the whole ranking, bounded and spread by the rules."""
+    most, whole = 2, 100
+    pipeline = run_pipeline(case)
+    short, long = (
+        _recommender(pipeline, list_length=length, artist_tracks_max=limit)
+        for length, limit in ((LIST_LENGTH, most), (whole, 0))
+    )
+    names, artist = pipeline.vocabulary.names, pipeline.vocabulary.artist
+    artists = {
+        name: names[artist[track]] for track, name in enumerate(names) if artist[track] != NO_NAME
+    }
+    slots = pipeline.listeners.all_slots()
+    lists = [r.recommend(pipeline.listeners, slots, at_ms=case.at_ms) for r in (short, long)]
+    for served, everything in zip(*lists, strict=True):
+        listener = pipeline.listeners.snapshot(served.user_id)
+        assert listener is not None
+        for columns, ranking in (
+            (served.next, everything.next),
+            (served.discover, everything.discover),
+        ):
+            if STATED in ranking[2]:  # bounded by rows of artists, and in turn
+                continue
+            kept = bounded(ranking[0], artists, most)[:LIST_LENGTH]
+            whys = dict(zip(ranking[0], ranking[2], strict=True))
+            found = dict(zip(columns[0], columns[2], strict=True))
+            assert found == {track: whys[track] for track in kept}
+            if listener.market in ("", WORLD):  # else other trends fill up, in their order
+                scores = dict(zip(ranking[0], ranking[1].tolist(), strict=True))
+                entries = [*zip(columns[0], columns[1].tolist(), strict=True)]
+                assert entries == spread({track: scores[track] for track in kept}, artists)
+
+
+def _recommender(pipeline: Pipeline, *, list_length: int, artist_tracks_max: int) -> Recommender:
+    """A recommender over the rows and trends of a pipeline, with limits of its own."""
+    found = Recommender(
+        pipeline.vocabulary,
+        pipeline.neighbours,
+        tastes=pipeline.vectors,
+        list_length=list_length,
+        artist_tracks_max=artist_tracks_max,
+    )
+    for market in pipeline.trends.markets:
+        names, scores = pipeline.trends.trending(market, "day", 100)
+        found.set_trending(market, names, scores.tolist())
+    return found
 
 
 def check_lists_keep_promises(case: Case) -> None:
