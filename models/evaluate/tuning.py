@@ -27,7 +27,7 @@ CANDIDATES: Final = 11
 GRID: Final[Mapping[str, tuple[float, ...]]] = {
     "session_gap_ms": (300_000, 900_000, 1_800_000, 3_600_000, 7_200_000, 14_400_000),
     "context_decay": (0.5, 0.65, 0.8, 0.9, 1.0),
-    "learning_rate": (0.01, 0.02, 0.05, 0.1, 0.2),
+    "learning_rate": (0.02, 0.05, 0.1, 0.2, 0.4),
 }
 """Settings that are searched, by their names, and the values that are tried."""
 _RUNGS: Final = (0.25, 0.5, 1.0)
@@ -49,7 +49,7 @@ def draw_candidates(now: Values, *, count: int = CANDIDATES, seed: int = 0) -> d
     """Draw distinct points of the grid other than `now`, by the name of their arm.
 
     >>> draw_candidates({"session_gap_ms": 1_800_000}, count=1, seed=1)
-    {'candidate-1': {'session_gap_ms': 900000, 'context_decay': 0.65, 'learning_rate': 0.2}}
+    {'candidate-1': {'session_gap_ms': 900000, 'context_decay': 0.65, 'learning_rate': 0.4}}
     """
     points = [dict(zip(GRID, values, strict=True)) for values in product(*GRID.values())]
     drawn = Random(seed).sample([point for point in points if point != now], count)

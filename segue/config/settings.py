@@ -196,7 +196,7 @@ class Settings(BaseSettings):
         description="What each older track of a session counts of the one after it.",
     )
     learning_rate: float = Field(
-        0.05, gt=0, le=1, description="Step by which rankers learn from a play."
+        0.2, gt=0, le=1, description="Step by which rankers learn from a play."
     )
     list_length: int = Field(20, ge=1, le=100, description="Tracks in a list.")
     artist_tracks_max: int = Field(

@@ -108,7 +108,7 @@ class Rates(NamedTuple):
     """How the past is weighed, and how fast rankers learn; settings feed them."""
 
     decay: float = 0.8  # what each older track of a session counts of the one after it
-    learning_rate: float = 0.05  # a step of the rankers
+    learning_rate: float = 0.2  # a step of the rankers
 
 
 class ServingRules(NamedTuple):
