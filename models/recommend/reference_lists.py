@@ -7,7 +7,9 @@ agree to about one in a thousand, and tracks whose scores are that close may cha
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+
+from river.optim import AdaGrad
 
 from models.recommend.listener_memory import ListenerSnapshot
 from models.recommend.reference import BLOCKED, BLOCKED_ARTIST, HIDDEN
@@ -21,9 +23,11 @@ SOURCES = ("together", "lately", "after", "artist", "again", "often", "loop", "p
 UNIT, POPULAR, TRAINED, TASTE_ARTIST = 2520, 32, 32, 5
 HIDDEN_MS = 30 * 24 * 3_600_000
 KINDS = ("next", "discover")
+FEATURES = 3 * len(SOURCES) + 3
 
 Sums = dict[str, dict[str, float]]  # by candidate and source
 Features = dict[str, list[float]]
+Weights = dict[Hashable, float]  # by number of the feature
 Trend = Sequence[tuple[str, float]]  # most played first
 
 
@@ -43,14 +47,14 @@ class ReferenceRankers:
     ) -> None:
         self.rows, self.trends, self.artists = rows, trends, artists
         self.vectors = vectors
-        self._decay, self._learning_rate = rates
-        first = [0.0] * (3 * len(SOURCES) + 3)
-        first[0], first[1], first[3 * SOURCES.index("popular")] = 2.0, 1.0, 0.1
-        self.weights = {kind: [*first] for kind in KINDS}
-        self.squares = {kind: [0.0] * len(first) for kind in KINDS}
+        self._decay, learning_rate = rates
+        first: Weights = dict.fromkeys(range(FEATURES), 0.0)
+        first |= {0: 2.0, 1: 1.0, 3 * SOURCES.index("popular"): 0.1}
+        self.weights = {kind: {**first} for kind in KINDS}
+        self._optimizers = {kind: AdaGrad(learning_rate, eps=0.01) for kind in KINDS}
 
     def train(self, listener: ListenerSnapshot, track: str, at_ms: int) -> None:
-        """Learn from a play: gradient of the cross entropy over the best 32, AdaGrad."""
+        """Learn from a play: gradient of the cross entropy over the best 32, River's AdaGrad."""
         features = self._features(listener)
         for kind in KINDS:
             scores = self._scores(kind, features)
@@ -60,12 +64,11 @@ class ReferenceRankers:
                 continue
             chances = {t: math.exp(scores[t] - scores[best[0]]) for t in best}
             total = sum(chances.values())
-            for f in range(len(self.weights[kind])):
-                expected = sum(chances[t] * features[t][f] for t in best) / total
-                gradient = features[track][f] - expected
-                self.squares[kind][f] += gradient**2
-                step = self._learning_rate * gradient / math.sqrt(self.squares[kind][f] + 0.01)
-                self.weights[kind][f] += step
+            expected = [
+                sum(chances[t] * features[t][f] for t in best) / total for f in range(FEATURES)
+            ]
+            gradient: Weights = {f: expected[f] - features[track][f] for f in range(FEATURES)}
+            self._optimizers[kind].step(self.weights[kind], gradient)
 
     def scores(self, kind: str, listener: ListenerSnapshot, at_ms: int) -> dict[str, float]:
         """The score of every candidate that a list may hold."""
@@ -88,7 +91,7 @@ class ReferenceRankers:
         }
         lasting, now = self.vectors.tastes(track, [*dict.fromkeys(listener.recent)])
         level, _ = self.vectors.tastes(track, [])
-        own = (weights[-2] * (lasting - level) + weights[-1] * now) / 4
+        own = (weights[FEATURES - 2] * (lasting - level) + weights[FEATURES - 1] * now) / 4
         return shares | ({"taste": own} if own > 0 else {})
 
     def parts(self, listener: ListenerSnapshot, track: str) -> list[float]:
@@ -138,7 +141,7 @@ class ReferenceRankers:
     def _scores(self, kind: str, features: Features) -> dict[str, float]:
         weights = self.weights[kind]
         return {
-            track: sum(w * x for w, x in zip(weights, row, strict=True))
+            track: sum(w * x for w, x in zip(weights.values(), row, strict=True))
             for track, row in features.items()
         }
 

@@ -55,7 +55,7 @@ def check_lists_equal_reference(case: Case) -> None:
         for market in pipeline.trends.markets:
             names, scores = pipeline.trends.trending(market, "day", 100)
             trends[market] = [*zip(names, scores.tolist(), strict=True)]
-    weights = [*rankers.weights.values()]
+    weights = [[*of_list.values()] for of_list in rankers.weights.values()]
     np.testing.assert_allclose(pipeline.listeners.ranker.weights, weights, atol=CLOSE)
     for slot in pipeline.listeners.all_slots():
         served = pipeline.recommend([slot], at_ms=case.at_ms)[0]
