@@ -162,11 +162,16 @@ async def test_changed_configuration_is_planned_and_put_right(settings: Settings
         await client.alter_configs(
             [ConfigResource(ConfigResourceType.TOPIC, topic, configs={"retention.ms": "1000"})]
         )
-    (change,) = await plan_changes(settings)
+    # A broker tells a changed configuration a moment after it took the change.
+    (change,) = await eventually(lambda: plan_changes(settings), 10.0, claim="it is planned")
     assert (change.action, change.topic) == ("configure", topic)
     assert "retention.ms: 1000 -> 1209600000" in change.detail
     await apply_changes(settings, ManualClock())
-    assert await plan_changes(settings) == []
+
+    async def nothing_is_planned() -> bool:
+        return await plan_changes(settings) == []
+
+    assert await eventually(nothing_is_planned, 10.0, claim="it is put right")
 
 
 async def test_topic_that_somebody_else_created_is_recorded(fresh: Settings) -> None:
