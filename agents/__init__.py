@@ -57,6 +57,7 @@ def register_all(app: SegueApp, deps: Deps) -> None:
         tastes=tastes,
         list_length=settings.list_length,
         artist_tracks_max=settings.artist_tracks_max,
+        exploration_share=settings.exploration_share,
         rates=Rates(settings.context_decay, settings.learning_rate),
     )
     neighbours = TaskGroup(NeighboursStage(vocabulary, deps), app=app, settings=settings)

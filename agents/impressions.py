@@ -7,10 +7,11 @@ from weakref import WeakKeyDictionary
 from agents.deps import Deps
 from agents.lists import ListWriter
 from agents.pausing import pause_if_flooded
-from models.recommend.impressions import ImpressionWindow, accepted, dismissals
+from models.recommend.exploring import weight
+from models.recommend.impressions import ImpressionWindow, accepted, dismissals, explored
 from models.recommend.listeners import ListenerState
 from schemas.codec import EventDecoder
-from schemas.impressions import Impression
+from schemas.impressions import Impression, ShownEntry
 from schemas.registry import DEAD_LETTERS, IMPRESSIONS
 from segue.telemetry import metrics
 from streams.app import SegueApp
@@ -26,7 +27,8 @@ def register(
 ) -> None:
     """Register the agent `impressions`. It shares the listeners' tasks with `plays`.
 
-    What is hidden holds exactly once, by the task's transaction; what is counted is a metric.
+    What is hidden, and what the bandit learns, holds exactly once, by the task's transaction; what
+    is counted is a metric.
     """
     settings = deps.settings
     intake: Intake[Impression] = Intake(
@@ -52,6 +54,7 @@ def register(
                 await lists.write(touched)
                 for unit, taken, new in found:
                     _count(unit.state, new)
+                    _learn(unit.state, explored(new, unit.state), settings.exploration_share)
                     repeated = len(taken.events) - len(new)
                     outcomes.update({"applied": len(new), "duplicate": repeated} | taken.tally())
             outcomes = +outcomes
@@ -75,3 +78,13 @@ def _new(
 def _count(state: ListenerState, events: Sequence[Impression]) -> None:
     for labels, count in accepted(events, state.arms).items():
         metrics.SHOWN.labels(*labels).inc(count)
+
+
+def _learn(state: ListenerState, entries: Sequence[ShownEntry], share: float) -> None:
+    for entry in entries:
+        strategy, is_tapped = str(entry.source), entry.action == "tapped"
+        state.bandit.learn(strategy, is_accepted=is_tapped)
+        if entry.propensity and share:
+            stands_for = weight(entry.propensity, share)
+            metrics.EXPLORED.labels(strategy).inc(stands_for)
+            metrics.EXPLORED_TAPPED.labels(strategy).inc(stands_for if is_tapped else 0.0)

@@ -116,7 +116,7 @@ class ListWriter:
                 session=served.session,
             )
             following = encode(kind="next", columns=served.next)
-            new = encode(kind="discover", columns=served.discover)
+            new = encode(kind="discover", columns=served.discover, propensity=served.propensity)
             items += ((next_key(user), following), (discover_key(user), new))
             if self.changes is not None:
                 self.changes.note(task.state, slot, served, (following, new))

@@ -198,7 +198,7 @@ class Pipeline:
                         columns=discover,
                     ),
                 )
-                for user, arm, session, following, discover in lists
+                for user, arm, session, following, discover, _ in lists
             ],
         )
         assert len(encoded) == count

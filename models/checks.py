@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from models.recommend.laws import erasing, keeping, listening, serving, tasting
+from models.recommend.laws import erasing, exploring, keeping, listening, serving, tasting
 from models.recommend.laws.driving import Case, Law
 
 __all__ = ["Case", "Law", "yield_checks"]
@@ -38,6 +38,8 @@ def yield_checks() -> Iterator[Law]:
     yield serving.check_lists_keep_promises
     yield serving.check_rankers_continue_after_restore
     yield serving.check_runs_repeat
+    yield exploring.check_explored_lists_equal_reference
+    yield exploring.check_exploring_changes_nothing_else
     yield erasing.check_erased_listeners_leave_no_trace
     yield erasing.check_erasing_again_changes_nothing
     yield erasing.check_what_is_older_than_an_erasure_is_refused

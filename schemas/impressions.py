@@ -14,6 +14,7 @@ __all__ = ["ENTRIES_MAX", "Action", "Impression", "ShownEntry"]
 ENTRIES_MAX: Final = 100  # as long as a list can be
 
 Action = Literal["seen", "tapped", "dismissed"]
+Probability = Annotated[float, Meta(ge=0, le=1)]
 Word = Annotated[str, Meta(max_length=64)]
 
 
@@ -26,6 +27,10 @@ class ShownEntry(Struct, frozen=True, gc=False, omit_defaults=True):
         Action, Meta(description="`tapped`: taken up. `dismissed`: sent away; hides the track.")
     ]
     source: Annotated[Word | None, Meta(description="Its source, as it stands in the list.")] = None
+    propensity: Annotated[
+        Probability | None,
+        Meta(description="Of an explored entry: the propensity that its list names."),
+    ] = None
 
 
 class Impression(Struct, frozen=True, gc=False, omit_defaults=True):

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 __all__ = [
     "SOURCES",
     "STATED",
+    "STRATEGIES",
     "VERSION_START",
     "VERSION_WIDTH",
     "WORLD",
@@ -29,6 +30,7 @@ __all__ = [
     "Scores",
     "SimilarTracks",
     "Source",
+    "Strategy",
     "TrendWindow",
     "TrendingTracks",
     "Version",
@@ -61,6 +63,9 @@ Source = Literal[
 SOURCES: Final[tuple[Source, ...]] = get_args(Source)
 STATED: Final = "stated"
 """The source of a track in a newcomer's list whose artist they named."""
+Strategy = Literal["explore_near", "explore_new", "explore_trending"]
+"""The source of an explored track: how it was drawn."""
+STRATEGIES: Final[tuple[Strategy, ...]] = get_args(Strategy)
 Scores = Sequence[float] | NDArray[np.floating]
 Weights = Sequence[int] | NDArray[np.integer]
 Version = Annotated[
@@ -97,6 +102,15 @@ class RecommendationList(Struct, frozen=True, gc=False):
     arm: Annotated[str, Meta(description="The experiment arm by whose rules it was made.")] = (
         "default"
     )
+    propensity: Annotated[
+        float,
+        Meta(
+            ge=0,
+            le=1,
+            description="The probability with which the explored entry, whose source begins with "
+            "`explore_`, was drawn; 0 without one.",
+        ),
+    ] = 0.0
 
 
 class Recommendations(Struct, frozen=True, gc=False):
@@ -187,27 +201,29 @@ def encode_list(  # noqa: PLR0913  # one argument per field
     session: Sequence[str],
     columns: tuple[Sequence[str], Scores, Sequence[str], Weights],
     arm: str = "default",
+    propensity: float = 0.0,
 ) -> bytes:
     """JSON of a RecommendationList; `columns` are track_ids, scores, sources and because.
 
-    Scores are finite.
+    Scores are finite. The propensity stands there only where something was explored: other lists
+    are what they were before there was one.
     """
     track_ids, scores, sources, because = columns
-    return orjson.dumps(
-        {
-            "version": version,
-            "user_id": user_id,
-            "kind": kind,
-            "at_ms": at_ms,
-            "track_ids": track_ids,
-            "scores": scores,
-            "sources": sources,
-            "because": because,
-            "session": session,
-            "arm": arm,
-        },
-        option=_OPTIONS,
-    )
+    value = {
+        "version": version,
+        "user_id": user_id,
+        "kind": kind,
+        "at_ms": at_ms,
+        "track_ids": track_ids,
+        "scores": scores,
+        "sources": sources,
+        "because": because,
+        "session": session,
+        "arm": arm,
+    }
+    if propensity:
+        value["propensity"] = propensity
+    return orjson.dumps(value, option=_OPTIONS)
 
 
 def encode_recommendations(following: bytes, new: bytes) -> bytes:

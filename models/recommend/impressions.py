@@ -7,15 +7,19 @@ from collections.abc import Sequence
 from typing import Final
 
 from models.recommend.arms import Arms
+from models.recommend.kernels.conduct import SUSPICION
+from models.recommend.listeners import ListenerState
 from models.recommend.plays import hash64
 from schemas.events import Feedback
-from schemas.impressions import Impression
-from schemas.outputs import SOURCES
+from schemas.impressions import Impression, ShownEntry
+from schemas.outputs import SOURCES, STATED, STRATEGIES
 
-__all__ = ["OTHER", "Accepted", "ImpressionWindow", "accepted", "dismissals"]
+__all__ = ["OTHER", "Accepted", "ImpressionWindow", "accepted", "dismissals", "explored"]
 
 OTHER: Final = "other"
 """An arm or a source that is none of ours now."""
+
+_KNOWN: Final = {*SOURCES, STATED, *STRATEGIES}
 
 Accepted = Counter[tuple[str, str, str, str]]
 """Entries by arm, list, source and action."""
@@ -69,6 +73,25 @@ def accepted(events: Sequence[Impression], arms: Arms) -> Accepted:
         arm = arms.name(arms.cell(event.user_id)) if event.arm is None else event.arm
         arm = arm if arm in arms.names else OTHER
         for entry in event.entries:
-            source = entry.source if entry.source in SOURCES else OTHER
+            source = entry.source if entry.source in _KNOWN else OTHER
             found[arm, event.kind, source, entry.action] += 1
     return found
+
+
+def explored(events: Sequence[Impression], state: ListenerState) -> list[ShownEntry]:
+    """The explored entries that were on a screen, which teach the bandit.
+
+    One a list at most, as lists have it; of listeners who are held, and whose plays count: what
+    others get is not for bots to say.
+    """
+    found = []
+    for event in events:
+        slot = state.slot(event.user_id)
+        if event.kind != "discover" or slot is None or _is_held_back(state, slot):
+            continue
+        found += [entry for entry in event.entries if entry.source in STRATEGIES][:1]
+    return found
+
+
+def _is_held_back(state: ListenerState, slot: int) -> bool:
+    return state.limits.hold_suspicious and state.arrays.conduct[slot, SUSPICION] != 0

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from models.recommend.arms import Arms, Rankers
 from models.recommend.changing import SLICE_RECORDS, Records
 from models.recommend.erasures import ERASURE_MARK, new_erasures
+from models.recommend.exploring import BANDIT_KEY, StrategyBandit
 from models.recommend.forest import FOREST_KEY, ConductForest
 from models.recommend.kernels.candidates import Scene
 from models.recommend.kernels.listener import (
@@ -67,12 +68,11 @@ __all__ = ["HEARD_TRACKS", "ListenerLimits", "ListenerSnapshot", "ListenerState"
 class ListenerState:
     """The listeners of one partition and the rankers of their lists. A `KeyedState`.
 
-    Keys are user ids, hashes of those that were erased, `FOREST_KEY`, and those of the rankers of
-    each arm, which begin with `RANKER_KEY`.
+    Keys are user ids, hashes of those that were erased, `FOREST_KEY`, `BANDIT_KEY`, and those of
+    the rankers of each arm, which begin with `RANKER_KEY`.
 
     All methods are synchronous and bounded by their input. Nothing here raises on an event that the
-    codec let through. Slots that methods return are valid until the next call that learns, blocks
-    or restores.
+    codec let through. Slots returned are valid until the next call that learns, blocks or restores.
     """
 
     def __init__(
@@ -89,6 +89,7 @@ class ListenerState:
         self.trials = new_trials(self.limits, len(self.arms))
         self.rankers = Rankers(self.arms)
         self.forest = ConductForest()
+        self.bandit = StrategyBandit()
         self.evictions = 0
         self._slots: dict[str, int] = {}
         self._users: list[str] = []
@@ -261,7 +262,8 @@ class ListenerState:
         arrays.counters[DIRTY] = 0
         users = [self._users[slot] for slot in dirty.tolist()]
         self._saving = ListenerColumns.copy(arrays, dirty)
-        noted = gone + self._erasures.changes() + self.rankers.changes() + self.forest.changes()
+        parts = self._erasures, self.rankers, self.forest, self.bandit
+        noted = [*gone, *chain.from_iterable(part.changes() for part in parts)]
         return chain([noted], self._encoded(users, self._saving))
 
     def _encoded(self, users: list[str], columns: ListenerColumns) -> Iterator[Records]:
@@ -278,8 +280,8 @@ class ListenerState:
         if key.startswith(RANKER_KEY):
             self.rankers.restore(key, value)
             return
-        if key == FOREST_KEY:
-            self.forest.restore(value)
+        if key in (FOREST_KEY, BANDIT_KEY):
+            (self.forest if key == FOREST_KEY else self.bandit).restore(value)
             return
         if key.startswith(ERASURE_MARK):
             self._erasures.restore(key, value)
@@ -345,8 +347,7 @@ class ListenerState:
     def _learn_span(self, columns: PlayColumns, span: tuple[int, int], scene: Scene | None) -> None:
         limits = self.limits
         times = limits.plays_per_look, limits.lateness_ms, limits.session_gap_ms
-        hold = limits.hold_suspicious
-        rules = Rules(scene is not None, hold, *times, self._world, self._batch)
+        rules = Rules(scene is not None, limits.hold_suspicious, *times, self._world, self._batch)
         made_from = (no_scene() if scene is None else scene, self.rankers.stacked, self.trials)
         learn_plays(self.arrays, columns, self._outbox.tables, rules, span, made_from)
         count = int(self.arrays.counters[SAMPLED])
@@ -355,8 +356,9 @@ class ListenerState:
 
     def scene_of(self, arm: int, scene: Scene) -> Scene:
         """What the lists of an arm are made from."""
-        left_out = int(self.arms.left_out[arm])
-        return scene._replace(rules=scene.rules._replace(left_out=left_out))
+        left_out, share = int(self.arms.left_out[arm]), scene.rules.exploring.share
+        rules = scene.rules._replace(left_out=left_out, exploring=self.bandit.chances(share))
+        return scene._replace(rules=rules)
 
     def _still_touched(self, slots: list[int]) -> list[int]:
         """Each slot once, without those whose listener was evicted meanwhile."""

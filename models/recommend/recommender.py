@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from models.recommend.kernels.candidates import (
     NOTHING,
+    Exploring,
     Popular,
     Rates,
     RowSource,
@@ -40,7 +41,7 @@ from models.recommend.statements import artist_row
 from models.recommend.tastes import Tastes
 from models.recommend.vocabulary import NO_NAME, Vocabulary
 from schemas.events import Feedback, PlayEvent
-from schemas.outputs import SOURCES, STATED, WORLD
+from schemas.outputs import SOURCES, STATED, STRATEGIES, WORLD
 
 __all__ = ["SHIPPED_RATES", "ListColumns", "Needs", "Recommender", "Rows", "ServedLists"]
 
@@ -52,7 +53,7 @@ SHIPPED_RATES: Final = Rates()
 ListColumns = tuple[list[str], NDArray[np.float32], list[str], NDArray[np.int8]]
 """Track ids, scores, sources and because of a list, best first: what `encode_list` takes."""
 
-_SOURCE_NAMES: Final = np.array((*SOURCES, STATED), np.object_)
+_SOURCE_NAMES: Final = np.array((*SOURCES, STATED, *STRATEGIES), np.object_)
 
 
 class Rows(Protocol):
@@ -88,6 +89,8 @@ class ServedLists(NamedTuple):
     session: list[str]
     next: ListColumns
     discover: ListColumns
+    propensity: float = 0.0
+    """The probability of the explored entry of `discover`; 0 without one."""
 
 
 class Recommender:
@@ -95,8 +98,9 @@ class Recommender:
 
     Knows trends by `set_trending`; rows come from `rows`: the cache of a worker, or a
     `NeighbourState` of the same process; `tastes` are the vectors of the embedding. A list holds at
-    most `artist_tracks_max` tracks of one artist, spread out; with 0 as many as there are. For
-    evaluation: not `filtered`, lists may hold the track just played and any number of an artist.
+    most `artist_tracks_max` tracks of one artist, spread out; with 0 as many as there are. Of the
+    `discover` lists `exploration_share` explore. For evaluation: not `filtered`, lists may hold the
+    track just played and any number of an artist, and none explores.
     """
 
     def __init__(  # noqa: PLR0913  # one argument per rule
@@ -107,13 +111,16 @@ class Recommender:
         tastes: Vectors | None = None,
         list_length: int = 20,
         artist_tracks_max: int = 0,
+        exploration_share: float = 0.0,
         filtered: bool = True,
         rates: Rates = SHIPPED_RATES,
     ) -> None:
         if list_length < 1 or artist_tracks_max < 0:
             raise ValueError("list_length is at least 1, artist_tracks_max at least 0")
-        most = artist_tracks_max if filtered else 0
-        self._rules = ServingRules(filtered, NOTHING, most, rates)
+        if not 0 <= exploration_share <= 1:
+            raise ValueError("exploration_share is from 0 to 1")
+        most, share = (artist_tracks_max, exploration_share) if filtered else (0, 0.0)
+        self._rules = ServingRules(filtered, NOTHING, most, rates, Exploring(float(share)))
         self.vocabulary = vocabulary
         self.rows = rows
         self._tastes = Tastes(vocabulary) if tastes is None else tastes
@@ -202,6 +209,7 @@ class Recommender:
         recent = self.vocabulary.objects[arrays.recent[which, :CONTEXT_USED]].tolist()
         lengths = arrays.meta[which, SESSION_LENGTH].tolist()
         arms = [state.arms.name(cell) for cell in cells.tolist()]
+        propensities = out.propensity.tolist()
         return [
             ServedLists(
                 user(slot),
@@ -209,6 +217,7 @@ class Recommender:
                 recent[i][: lengths[i]],
                 columns[2 * i + NEXT],
                 columns[2 * i + DISCOVER],
+                propensities[i],
             )
             for i, slot in enumerate(slots)
         ]
@@ -269,6 +278,7 @@ class Recommender:
             sources=np.zeros(shape, np.int8),
             because=np.zeros(shape, np.int8),
             sizes=np.zeros(shape[:2], np.int32),
+            propensity=np.zeros(count, np.float64),
         )
 
     def _market_row(self, market: str) -> int | None:

@@ -20,7 +20,7 @@ from models.recommend.vocabulary import hash16, hash32
 __all__ = ["ReferenceRankers", "bounded", "spread"]
 
 SOURCES = ("together", "lately", "after", "artist", "again", "often", "loop", "popular")
-UNIT, POPULAR, TRAINED, TASTE_ARTIST = 2520, 32, 32, 5
+UNIT, POPULAR, TRAINED, TASTE_ARTIST, NEW = 2520, 32, 32, 5, 20
 HIDDEN_MS = 30 * 24 * 3_600_000
 KINDS = ("next", "discover")
 FEATURES = 3 * len(SOURCES) + 3
@@ -93,6 +93,14 @@ class ReferenceRankers:
         level, _ = self.vectors.tastes(track, [])
         own = (weights[FEATURES - 2] * (lasting - level) + weights[FEATURES - 1] * now) / 4
         return shares | ({"taste": own} if own > 0 else {})
+
+    def explorable(self, listener: ListenerSnapshot, at_ms: int) -> dict[str, list[str]]:
+        """By strategy, the tracks that `discover` might explore, in it or not."""
+        allowed, near = self._allowed("discover", listener, at_ms), self._features(listener)
+        new = [t for t in near if self.vectors.discoveries.get(t, 0) < NEW]
+        trending = [t for t, _ in self._trend(listener.market)]
+        found = {"explore_near": [*near], "explore_new": new, "explore_trending": trending}
+        return {strategy: [*filter(allowed, tracks)] for strategy, tracks in found.items()}
 
     def parts(self, listener: ListenerSnapshot, track: str) -> list[float]:
         """What each track of the session adds to the sum of `together` of a candidate."""

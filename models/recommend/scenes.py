@@ -9,6 +9,7 @@ import numpy as np
 
 from models.recommend.kernels.candidates import (
     NOTHING,
+    Exploring,
     Popular,
     Rates,
     RowSource,
@@ -43,7 +44,7 @@ def no_scene() -> Scene:
         plays=np.zeros(1, np.int64),
     )
     popular = Popular(np.zeros((1, 1), np.int32), np.zeros((1, 1)), one, one)
-    rules = ServingRules(filtered=True, left_out=NOTHING, artist_tracks_max=0, rates=Rates())
+    rules = ServingRules(True, NOTHING, 0, Rates(), Exploring())
     nothing = np.zeros(1, np.float32)
     taste = Taste(one, np.zeros((1, DIMENSIONS), np.float32), nothing, nothing)
     return Scene(rows, popular, taste, np.zeros(1, np.uint32), one, rules)

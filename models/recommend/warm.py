@@ -18,7 +18,7 @@ from models.recommend.vocabulary import Vocabulary
 from schemas.discoveries import decode_discoveries, encode_discoveries
 from schemas.events import Feedback, PlayEvent
 from schemas.frames import decode_pairs, decode_trend_counts, encode_pairs, encode_trend_counts
-from schemas.outputs import WORLD
+from schemas.outputs import STRATEGIES, WORLD
 
 __all__ = ["warm"]
 
@@ -53,10 +53,11 @@ def warm() -> None:
     for name, columns in neighbours.drain_published(2):
         rows.put_columns(name, columns, 0.0)
     for source in (rows, neighbours):
-        recommender = Recommender(vocabulary, source, tastes=tastes)
+        recommender = Recommender(vocabulary, source, tastes=tastes, exploration_share=1.0)
         names, scores, _, _ = trends.moving(WORLD, "day", 2)
         recommender.set_trending(WORLD, names, scores.tolist())
         recommender.recommend(listeners, learned.touched)
+    listeners.bandit.learn(STRATEGIES[0], is_accepted=True)
     listeners.erase("u2", _AT_MS)
     for frame in listeners.drain_erased(lambda _: 0).values():
         neighbours.learn(decode_pairs(encode_pairs(frame)))

@@ -9,7 +9,15 @@ import orjson
 from rich.console import Console
 
 from segue.config import load_settings
-from segue.demo.arms import ArmSums, arm_rows, arms_table, shown_rows, shown_table
+from segue.demo.arms import (
+    ArmSums,
+    arm_rows,
+    arms_table,
+    explored_rows,
+    explored_table,
+    shown_rows,
+    shown_table,
+)
 from segue.demo.scrape import read_pages
 from segue.errors import Misconfigured, Unavailable
 from segue.local.rundir import RunDirectory
@@ -24,7 +32,8 @@ from segue.local.rundir import RunDirectory
 )
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
 def arms(*, workers: tuple[str, ...], as_json: bool) -> None:
-    """Show each arm's hit rates and ranks, with intervals of 95 %, and acceptance by source.
+    """Show each arm's hit rates and ranks, with intervals of 95 %, and acceptance by source
+    and by strategy of exploring.
 
     A play tests the lists that stood before it: `next` by every play, `discover` by tracks new to
     the listener. Sums are those of all workers since each of them started. The intervals follow
@@ -37,9 +46,9 @@ def arms(*, workers: tuple[str, ...], as_json: bool) -> None:
             "no worker answers", what="workers", remedy="`segue status` shows what runs"
         )
     sums = ArmSums(pages)
-    rows, shown = arm_rows(sums), shown_rows(sums)
+    rows, shown, explored = arm_rows(sums), shown_rows(sums), explored_rows(sums)
     if as_json:
-        found = {"workers": len(pages), "arms": rows, "shown": shown}
+        found = {"workers": len(pages), "arms": rows, "shown": shown, "explored": explored}
         click.echo(orjson.dumps(found, option=orjson.OPT_INDENT_2))
         return
     if not rows and not shown:
@@ -48,6 +57,8 @@ def arms(*, workers: tuple[str, ...], as_json: bool) -> None:
         Console().print(arms_table(rows))
     if shown:
         Console().print(shown_table(shown))
+    if explored:
+        Console().print(explored_table(explored))
 
 
 def _own_workers() -> list[tuple[str, int]]:

@@ -19,6 +19,9 @@ _WORDS: Final[dict[str, str]] = {
     "popular": "trending",
     "taste": "fits what you listen to",
     "stated": "by an artist you named",
+    "explore_near": "something new to try: near what you play",
+    "explore_new": "something new to try: hardly anybody found it yet",
+    "explore_trending": "something new to try: trending",
 }
 
 

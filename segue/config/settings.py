@@ -202,6 +202,12 @@ class Settings(BaseSettings):
     artist_tracks_max: int = Field(
         5, ge=0, le=100, description="Tracks of one artist in a list, spread out; 0: no limit."
     )
+    exploration_share: float = Field(
+        0.1,
+        ge=0,
+        le=1,
+        description="Share of `discover` lists with one entry drawn at random; 0: none.",
+    )
     list_ttl_s: int = Field(
         604_800, ge=1, description="How long a list stays in Redis after its last change."
     )

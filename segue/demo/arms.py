@@ -14,13 +14,25 @@ from schemas.impressions import Action
 from segue.demo.scrape import family_name, totals
 from segue.telemetry import metrics
 
-__all__ = ["ArmSums", "arm_rows", "arms_table", "shown_rows", "shown_table"]
+__all__ = [
+    "ArmSums",
+    "arm_rows",
+    "arms_table",
+    "explored_rows",
+    "explored_table",
+    "shown_rows",
+    "shown_table",
+]
 
 LISTS: Final = {"next": "next track", "discover": "new track"}
 MEASURES: Final = {"hr@10": "HR@10", "hr@20": "HR@20", "mrr@20": "MRR@20", "ndcg@20": "NDCG@20"}
 ACTIONS: Final = get_args(Action)
 _TRIALS: Final = "trials"
 _SHOWN: Final = family_name(metrics.SHOWN)
+_EXPLORED: Final = {
+    family_name(metrics.EXPLORED): "tracks",
+    family_name(metrics.EXPLORED_TAPPED): "tapped",
+}
 _NAMES: Final = {
     family_name(metrics.TRIALS): _TRIALS,
     family_name(metrics.RECIPROCAL_RANKS): "mrr@20",
@@ -40,12 +52,16 @@ class ArmSums:
         self.arms: list[str] = []
         self.shown: dict[tuple[str, str, str], dict[str, int]] = {}
         """Entries on screens by arm, list and source, then by what became of them."""
+        self.explored: dict[str, dict[str, float]] = {}
+        """By strategy, how many tracks explored entries stand for, and of them those tapped."""
         for page in pages:
             for family in page:
                 if family.name in _NAMES:
                     self._add(family)
                 elif family.name == _SHOWN:
                     self._add_shown(family)
+                elif family.name in _EXPLORED:
+                    self._add_explored(family)
         self.arms.sort(key=lambda arm: arm != "default")
 
     def _add(self, family: Metric) -> None:
@@ -64,6 +80,11 @@ class ArmSums:
             key = labels["arm"], labels["list"], labels["source"]
             actions = self.shown.setdefault(key, dict.fromkeys(ACTIONS, 0))
             actions[labels["action"]] = actions.get(labels["action"], 0) + round(row.value)
+
+    def _add_explored(self, family: Metric) -> None:
+        for row in totals(family):
+            sums = self.explored.setdefault(row.labels["source"], {"tracks": 0.0, "tapped": 0.0})
+            sums[_EXPLORED[family.name]] += row.value
 
     def trials(self, name: str, arm: str) -> int:
         """How often a list of an arm was tested."""
@@ -127,6 +148,26 @@ def shown_table(rows: Sequence[Row]) -> Table:
     for row in rows:
         shares = [f"{100 * row[action] / row['shown']:.1f} %" for action in ACTIONS[1:]]
         table.add_row(row["arm"], row["list"], row["source"], f"{row['shown']:,}", *shares)
+    return table
+
+
+def explored_rows(sums: ArmSums) -> list[Row]:
+    """One row for each strategy of exploring, for JSON: which share of its tracks is accepted."""
+    return [
+        {"strategy": strategy, **found, "acceptance": found["tapped"] / found["tracks"]}
+        for strategy, found in sorted(sums.explored.items())
+        if found["tracks"]
+    ]
+
+
+def explored_table(rows: Sequence[Row]) -> Table:
+    """The same for people."""
+    table = Table(title="Exploration: of all tracks that might have been drawn")
+    table.add_column("strategy")
+    for heading in ("tracks", "tapped"):
+        table.add_column(heading, justify="right")
+    for row in rows:
+        table.add_row(row["strategy"], f"{row['tracks']:,.0f}", f"{100 * row['acceptance']:.1f} %")
     return table
 
 

@@ -207,6 +207,19 @@ SHOWN: Final = _counter(
     "Quality",
     ("arm", "list", "source", "action"),
 )
+EXPLORED: Final = _counter(
+    "segue_explored_weight_total",
+    "Tracks that the explored entries seen, tapped or dismissed stand for: sum of 1 / propensity, "
+    "each at most that of one track of 1,000.",
+    "Quality",
+    ("source",),
+)
+EXPLORED_TAPPED: Final = _counter(
+    "segue_explored_tapped_weight_total",
+    "The same of those that were tapped: by the other, a strategy's acceptance.",
+    "Quality",
+    ("source",),
+)
 RECENT_HITS: Final = _gauge(
     "segue_prequential_recent_hits_ratio",
     "HR@10 of late: since it last changed for good (ADWIN's window).",

@@ -24,6 +24,7 @@ BLOCKS, HIDDEN, HIDDEN_MS = {2, 4}, 3, 30 * 86_400_000
 # What speaks for a track: tracks of the session, or the track itself.
 OF_SESSION = {"together", "lately", "after", "artist"}
 OF_ITSELF = {"again", "often", "loop", "popular", "taste", "stated"}
+EXPLORED = {"explore_near", "explore_new", "explore_trending"}
 F32 = 2.0**-20  # relative error allowed where the product counts in 32 bits
 HALF_LIFE_MINUTES = {"hour": 20, "day": 480, "week": 3360, "month": 13_440}
 LONGER = {"hour": "day", "day": "week", "week": "month"}
@@ -46,20 +47,20 @@ def list_faults(
     tracks: list[str] = value["track_ids"]
     scores, sources, because = value["scores"], value["sources"], value["because"]
     session = listener.recent[: min(listener.context, SESSION)]
-    held = set(tracks)
+    held, heard = set(tracks), set(listener.heard)
     said = listener.said
     blocked = {s.subject for s in said if s.kind in BLOCKS}
     blocked |= {
         s.subject for s in said if s.kind == HIDDEN and value["at_ms"] < s.at_ms + HIDDEN_MS
     }
-    heard = set(listener.heard)
     checks = {
         "is named after its key": (value["kind"], value["user_id"]) == name,
         "has at most k tracks": len(tracks) <= list_length,
         "has columns of equal length": {len(scores), len(sources), len(because)} == {len(tracks)},
         "has scores from 1 to 0 that do not rise": _falls([1.0, *scores, 0.0]),
         "tells the session": value["session"] == session,
-        "tells known sources": {*sources} <= OF_SESSION | OF_ITSELF,
+        "tells known sources": {*sources} <= OF_SESSION | OF_ITSELF | EXPLORED,
+        "explores as it says": _explores_as_it_says(value, kind),
         "tells a track of the session where one spoke, and none else": all(
             0 <= place < len(session) if source in OF_SESSION else place == -1
             for source, place in zip(sources, because, strict=False)
@@ -79,6 +80,13 @@ def list_faults(
     return [
         f"{kind} list of {user}: not so: {claim}" for claim, holds in checks.items() if not holds
     ]
+
+
+def _explores_as_it_says(value: dict[str, Any], kind: str) -> bool:
+    """One entry at most, in `discover` alone, where there is a propensity."""
+    explored = sum(source in EXPLORED for source in value["sources"])
+    is_likely: bool = 0 < value.get("propensity", 0.0) <= 1
+    return explored == is_likely and (not explored or kind == "discover")
 
 
 def similar_faults(value: dict[str, Any], name: str, row: RowFacts) -> list[str]:

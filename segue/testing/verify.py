@@ -40,7 +40,8 @@ __all__ = [
 ]
 
 OWN_KEYS = {"epoch", "newest", "paused", "accept"}  # what workers tell each other
-OF_PARTITION = (b"\x01ranker", b"\x01forest")  # among the keys of listeners: of no one of them
+# Among the keys of listeners: of no one of them.
+OF_PARTITION = (b"\x01ranker", b"\x01forest", b"\x01bandit")
 TREND_WINDOWS = ("hour", "day", "week")
 SHOWN = 8  # faults of each kind in a message
 

@@ -11,7 +11,7 @@ from models.recommend.said import Statement
 from schemas.codec import EventDecoder, Rejected, encode_event
 from schemas.events import PlayEvent
 from schemas.impressions import Action, Impression, ShownEntry
-from schemas.outputs import format_version
+from schemas.outputs import STRATEGIES, format_version
 from segue.telemetry import metrics
 from segue.testing.agent_bed import AgentBed
 from segue.testing.manual_clock import START_MS
@@ -52,6 +52,26 @@ def gained() -> Iterator[Any]:  # Any: a function without arguments
         for key, count in counted().items()
         if count != before.get(key, 0.0)
     }
+
+
+@pytest.fixture
+def weighed() -> Iterator[Any]:  # Any: a function without arguments
+    def now() -> list[dict[str, float]]:
+        return [
+            {row.labels["source"]: row.value for row in family.samples if "_total" in row.name}
+            for metric in (metrics.EXPLORED, metrics.EXPLORED_TAPPED)
+            for family in metric.collect()
+        ]
+
+    before = now()
+    yield lambda: [
+        {
+            name: value - then.get(name, 0.0)
+            for name, value in each.items()
+            if value != then.get(name, 0.0)
+        }
+        for each, then in zip(now(), before, strict=True)
+    ]
 
 
 async def listeners(bed: AgentBed) -> None:
@@ -104,6 +124,67 @@ async def test_arm_is_that_of_the_list_shown_or_else_the_listeners(gained: Any) 
         (arm, "discover", "together", "seen"): count
         for arm, count in (("default", 1), ("popular", 2), ("other", 1))
     }
+
+
+async def test_explored_entry_that_is_tapped_raises_its_strategy_and_is_weighed(
+    bed: AgentBed, gained: Any, weighed: Any
+) -> None:
+    await listeners(bed)
+    bandit = bed.task("listeners").state.bandit
+    assert bandit.chances(0.1).new == pytest.approx(1 / 3)
+    entries = [
+        ShownEntry("a", 9, "seen", "explore_near", 0.01),
+        ShownEntry("a", 9, "tapped", "explore_new", 0.005),
+        ShownEntry("a", 9, "tapped", "explore_new"),
+        ShownEntry("a", 9, "dismissed", "explore_new", 1e-300),
+    ]
+    events = [shown(f"i{i}", each) for i, each in enumerate(entries)]
+    assert await bed.put("impressions", [*events, events[1]]) == {"applied": 4, "duplicate": 1}
+    assert bandit.chances(0.1).new == pytest.approx(0.8)
+    assert gained() == {
+        ("default", "discover", source, action): count
+        for source, action, count in (
+            ("explore_near", "seen", 1),
+            ("explore_new", "tapped", 2),
+            ("explore_new", "dismissed", 1),
+        )
+    }
+    most = 1000 / (0.1 * 0.3 / 3)
+    assert weighed() == [
+        pytest.approx({"explore_near": 100.0, "explore_new": 200.0 + most}),
+        pytest.approx({"explore_new": 200.0}),
+    ]
+
+
+async def test_what_the_bandit_learned_is_committed_and_restored(bed: AgentBed) -> None:
+    await listeners(bed)
+    task = bed.task("listeners")
+    await bed.put("impressions", [shown("i1", entry("a", "tapped", "explore_trending"))])
+    await task.flush()
+    restored = task.stage.new_state(0)
+    for key, value in bed.log.last_values(bed.topic("listeners-changelog"), 0).items():
+        restored.restore(key, value)
+    assert restored.bandit.chances(0.1) == task.state.bandit.chances(0.1)
+    assert restored.bandit.chances(0.1).trending == pytest.approx(0.8)
+
+
+async def test_lists_in_redis_explore_and_say_with_which_probability() -> None:
+    async with AgentBed(exploration_share=1.0, list_length=1) as bed:
+        await listeners(bed)
+        found, following = bed.sink.discover("ann"), bed.sink.next("ann")
+    assert found is not None
+    assert following is not None
+    # Of the two tracks that trend one is listed, and the other is all there is to explore.
+    assert found.sources[0] in STRATEGIES
+    assert {*found.track_ids, *following.track_ids} <= {"x", "y"}
+    assert found.propensity == pytest.approx(1 / 3)
+    assert following.propensity == 0
+
+
+@pytest.mark.parametrize("propensity", [-0.1, 1.1])
+def test_propensity_of_an_entry_is_a_probability(propensity: float) -> None:
+    raw = shown("i", ShownEntry("a", 0, "seen", "explore_new", propensity))
+    assert isinstance(EventDecoder(Impression).decode(raw), Rejected)
 
 
 async def test_repeated_impression_changes_nothing(bed: AgentBed, gained: Any) -> None:

@@ -12,6 +12,8 @@ from schemas import rediskeys
 from schemas.frames import ARTIST_MARK
 from schemas.outputs import (
     SOURCES,
+    STATED,
+    STRATEGIES,
     VERSION_START,
     VERSION_WIDTH,
     decode_list,
@@ -78,11 +80,28 @@ def test_columns_of_numpy_are_written_as_numbers() -> None:
     assert similar.lately == [(1 << 40) - 2, 2518]
 
 
-@pytest.mark.parametrize("source", [*SOURCES, "one of a newer worker"])
+@pytest.mark.parametrize("source", [*SOURCES, STATED, *STRATEGIES, "one of a newer worker"])
 def test_any_source_is_read(source: str) -> None:
     columns = (["t"], [1.0], [source], [-1])
     raw = encode_list(VERSION, "u", kind="next", at_ms=1, session=[], columns=columns)
     assert decode_list(raw).sources == [source]
+
+
+def test_propensity_stands_only_in_a_list_that_explores() -> None:
+    raw = [
+        encode_list(
+            VERSION,
+            "u",
+            kind="discover",
+            at_ms=1,
+            session=[],
+            columns=(["t"], [1.0], ["explore_new"], [-1]),
+            propensity=propensity,
+        )
+        for propensity in (0.0, 0.001)
+    ]
+    assert ["propensity" in json.loads(value) for value in raw] == [False, True]
+    assert [decode_list(value).propensity for value in raw] == [0.0, 0.001]
 
 
 def test_list_with_fields_of_a_newer_worker_is_read() -> None:

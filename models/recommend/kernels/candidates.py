@@ -44,6 +44,7 @@ __all__ = [
     "POPULAR_CANDIDATES",
     "SOURCE_COUNT",
     "Candidates",
+    "Exploring",
     "Popular",
     "Rates",
     "RowSource",
@@ -111,6 +112,15 @@ class Rates(NamedTuple):
     learning_rate: float = 0.2  # a step of the rankers
 
 
+class Exploring(NamedTuple):
+    """How often a `discover` list explores, and how often by each strategy if it does."""
+
+    share: float = 0.0
+    near: float = 1 / 3
+    new: float = 1 / 3
+    trending: float = 1 / 3
+
+
 class ServingRules(NamedTuple):
     """What lists are made without, or with less of, and how what they are made from counts."""
 
@@ -118,6 +128,7 @@ class ServingRules(NamedTuple):
     left_out: int  # the source that says nothing; NOTHING or EVERYTHING: none or all of them
     artist_tracks_max: int  # tracks of one artist in a list, spread; 0: as many as there are
     rates: Rates
+    exploring: Exploring
 
 
 class Scene(NamedTuple):
@@ -148,7 +159,8 @@ class Candidates(NamedTuple):
 def left_out_of(scene: Scene, left_out: int) -> Scene:
     """The same scene with another source left out."""
     had = scene.rules
-    rules = ServingRules(had.filtered, left_out, had.artist_tracks_max, had.rates)
+    kept = had.artist_tracks_max, had.rates, had.exploring
+    rules = ServingRules(had.filtered, left_out, *kept)
     return Scene(scene.rows, scene.popular, scene.taste, scene.hashes, scene.artists, rules)
 
 

@@ -23,6 +23,7 @@ from models.recommend.kernels.candidates import (
     market_row,
 )
 from models.recommend.kernels.compiling import allocating, kernel
+from models.recommend.kernels.exploring import explore
 from models.recommend.kernels.listener import (
     MARKET,
     SERVED_TRACKS,
@@ -42,7 +43,7 @@ from models.recommend.kernels.ranking import (
 from models.recommend.kernels.rows import find
 from models.recommend.kernels.stated import Turns, find_stated, new_turns, take_turns
 from models.recommend.kernels.taste import Taste
-from models.recommend.kernels.variety import spread_artists
+from models.recommend.kernels.variety import count_of_artist, spread_artists
 
 __all__ = ["ServedArrays", "serve"]
 
@@ -55,6 +56,7 @@ class ServedArrays(NamedTuple):
     sources: NDArray[np.int8]  # the one that said most for it
     because: NDArray[np.int8]  # the place in the session of the track that did, or NOTHING
     sizes: NDArray[np.int32]
+    propensity: NDArray[np.float64]  # of the explored entry of `discover`, by listener; 0 without
 
 
 @kernel
@@ -86,16 +88,6 @@ def _serve_best(
 
 
 @kernel
-def _count_of(artists: NDArray[np.int32], ids: NDArray[np.int32], size: int, track: int) -> int:
-    """How many entries of a list are by the artist of a track; 0 if that is unknown."""
-    count, artist = 0, artists[track]
-    if artist != 0:
-        for j in range(size):
-            count += artists[ids[j]] == artist
-    return count
-
-
-@kernel
 def _serve_popular(out: ServedArrays, i: int, bench: Bench, scene: Scene, row: int) -> None:
     """Fill both lists up with a market's trends, under scores that continue below the last one."""
     popular, known = scene.popular, (scene.hashes, scene.artists)
@@ -111,7 +103,7 @@ def _serve_popular(out: ServedArrays, i: int, bench: Bench, scene: Scene, row: i
                 break
             if not allowed[j] or find(ids, size, int(tracks[j])) < size:
                 continue
-            if most and _count_of(scene.artists, ids, size, int(tracks[j])) >= most:
+            if most and count_of_artist(scene.artists, ids, size, int(tracks[j])) >= most:
                 continue
             ids[size] = tracks[j]
             scores[size] = base * amounts[j] / highest
@@ -161,6 +153,12 @@ def _serve_one(
         row = market_row(scene.popular, int(state.meta[slot, MARKET]))
         _serve_popular(out, i, bench, scene, row)
         _serve_popular(out, i, bench, scene, 0)
+    if scene.rules.exploring.share > 0:
+        size = int(out.sizes[i, DISCOVER])
+        columns = (out.ids[i, DISCOVER, :size], out.scores[i, DISCOVER, :size])
+        reasons = (out.sources[i, DISCOVER, :size], out.because[i, DISCOVER, :size])
+        found = (bench, count, scene)
+        out.propensity[i] = explore(state, slot, found, (*columns, *reasons))
     _remember(state, slot, out, i)
 
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from models.recommend.kernels.compiling import kernel
 
-__all__ = ["BEHIND_ITS_OWN", "Entries", "spread_artists"]
+__all__ = ["BEHIND_ITS_OWN", "Entries", "count_of_artist", "spread_artists"]
 
 BEHIND_ITS_OWN: Final = 0.5
 """What the score of an entry counts right behind one of the same artist."""
@@ -22,6 +22,18 @@ BEHIND_ITS_OWN: Final = 0.5
 Column = NDArray[np.int32] | NDArray[np.float32] | NDArray[np.int8]
 Entries = tuple[NDArray[np.int32], NDArray[np.float32], NDArray[np.int8], NDArray[np.int8]]
 """Ids, scores, sources and because of a list."""
+
+
+@kernel
+def count_of_artist(
+    artists: NDArray[np.int32], ids: NDArray[np.int32], size: int, track: int
+) -> int:
+    """How many entries of a list are by the artist of a track; 0 if that is unknown."""
+    count, artist = 0, artists[track]
+    if artist != 0:
+        for j in range(size):
+            count += artists[ids[j]] == artist
+    return count
 
 
 @kernel

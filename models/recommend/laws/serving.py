@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
@@ -34,6 +35,20 @@ CLOSE = 1e-3
 
 def check_lists_equal_reference(case: Case) -> None:
     """Rankers and both lists of every listener are what the plain rules say."""
+    pipeline, rankers, listeners = run_beside_reference(case)
+    weights = [[*of_list.values()] for of_list in rankers.weights.values()]
+    np.testing.assert_allclose(pipeline.listeners.ranker.weights, weights, atol=CLOSE)
+    for slot in pipeline.listeners.all_slots():
+        served = pipeline.recommend([slot], at_ms=case.at_ms)[0]
+        listener = listeners.snapshot(served.user_id)
+        assert listener is not None
+        assert served.session == listener.context[:5]
+        for kind, columns in (("next", served.next), ("discover", served.discover)):
+            _compare(rankers, (kind, case.at_ms), listener, columns)
+
+
+def run_beside_reference(case: Case) -> tuple[Pipeline, ReferenceRankers, ReferenceListeners]:
+    """All stages after the whole log, and the plain ones after it."""
     pipeline, rows = Pipeline(list_length=LIST_LENGTH, rates=case.rates), ReferenceRows()
     trends: dict[str, list[tuple[str, float]]] = {}
     artists: dict[str, str] = {}  # rankers learn before it is noted who a call's tracks are by
@@ -55,15 +70,7 @@ def check_lists_equal_reference(case: Case) -> None:
         for market in pipeline.trends.markets:
             names, scores = pipeline.trends.trending(market, "day", 100)
             trends[market] = [*zip(names, scores.tolist(), strict=True)]
-    weights = [[*of_list.values()] for of_list in rankers.weights.values()]
-    np.testing.assert_allclose(pipeline.listeners.ranker.weights, weights, atol=CLOSE)
-    for slot in pipeline.listeners.all_slots():
-        served = pipeline.recommend([slot], at_ms=case.at_ms)[0]
-        listener = listeners.snapshot(served.user_id)
-        assert listener is not None
-        assert served.session == listener.context[:5]
-        for kind, columns in (("next", served.next), ("discover", served.discover)):
-            _compare(rankers, (kind, case.at_ms), listener, columns)
+    return pipeline, rankers, listeners
 
 
 def _compare(
@@ -107,7 +114,7 @@ def check_artists_are_bounded_and_spread(case: Case) -> None:
     most, whole = 2, 100
     pipeline = run_pipeline(case)
     short, long = (
-        _recommender(pipeline, list_length=length, artist_tracks_max=limit)
+        recommender_of(pipeline, list_length=length, artist_tracks_max=limit)
         for length, limit in ((LIST_LENGTH, most), (whole, 0))
     )
     names, artist = pipeline.vocabulary.names, pipeline.vocabulary.artist
@@ -135,14 +142,14 @@ def check_artists_are_bounded_and_spread(case: Case) -> None:
                 assert entries == spread({track: scores[track] for track in kept}, artists)
 
 
-def _recommender(pipeline: Pipeline, *, list_length: int, artist_tracks_max: int) -> Recommender:
-    """A recommender over the rows and trends of a pipeline, with limits of its own."""
+# Any: rules of a Recommender
+def recommender_of(pipeline: Pipeline, **rules: Any) -> Recommender:
+    """A recommender over the rows and trends of a pipeline, with rules of its own."""
     found = Recommender(
         pipeline.vocabulary,
         pipeline.neighbours,
         tastes=pipeline.vectors,
-        list_length=list_length,
-        artist_tracks_max=artist_tracks_max,
+        **rules,
     )
     for market in pipeline.trends.markets:
         names, scores = pipeline.trends.trending(market, "day", 100)

@@ -11,7 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from models.evaluate.comparing import Estimate, difference, ratio, verdict
 from segue.cli.arms import arms
-from segue.demo.arms import ArmSums, arm_rows, shown_rows
+from segue.demo.arms import ArmSums, arm_rows, explored_rows, shown_rows
 from segue.errors import Misconfigured, Unavailable
 
 TRIALS = "segue_prequential_trials_total"
@@ -73,6 +73,27 @@ def test_what_was_shown_is_added_by_arm_list_and_source() -> None:
         ("after", 8, 7, 1, 0),
         ("again", 4, 0, 0, 4),
     ]
+
+
+def test_explored_tracks_are_added_by_strategy() -> None:
+    def explored(strategy: str, tracks: float, tapped: float) -> str:
+        label = f'source="{strategy}"'
+        names = (
+            ("segue_explored_weight_total", tracks),
+            (
+                "segue_explored_tapped_weight_total",
+                tapped,
+            ),
+        )
+        return "".join(
+            f"# TYPE {name} counter\n{name}{{{label}}} {value}\n" for name, value in names
+        )
+
+    pages = (explored("explore_new", 300, 30), explored("explore_new", 100, 10))
+    assert explored_rows(sums_of(*pages)) == [
+        {"strategy": "explore_new", "tracks": 400, "tapped": 40, "acceptance": 0.1}
+    ]
+    assert explored_rows(sums_of(explored("explore_new", 0, 0))) == []
 
 
 def test_list_that_was_never_tested_has_no_rates() -> None:

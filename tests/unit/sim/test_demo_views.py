@@ -9,7 +9,14 @@ import pytest
 from rich.console import Console, RenderableType
 
 from schemas.events import PlayEvent
-from schemas.outputs import SOURCES, RecommendationList, SimilarTracks, TrendingTracks
+from schemas.outputs import (
+    SOURCES,
+    STATED,
+    STRATEGIES,
+    RecommendationList,
+    SimilarTracks,
+    TrendingTracks,
+)
 from segue.client import reason
 from segue.demo.follow import Entry, ListenerView, moves
 from segue.demo.lines import change_line, status_line
@@ -193,12 +200,12 @@ def reason_of(source: str, because: list[int], session: list[str]) -> str:
 
 
 def test_every_source_is_a_reason_in_words_of_its_own() -> None:
-    session = ["track:last", "track:before"]
+    session, sources = ["track:last", "track:before"], (*SOURCES, STATED, *STRATEGIES)
     reasons = {
         source: reason_of(source, [1 if source in OF_SESSION else -1], session)
-        for source in SOURCES
+        for source in sources
     }
-    assert len({*reasons.values()}) == len(SOURCES)
+    assert len({*reasons.values()}) == len(sources)
     assert {*reasons} & {*reasons.values()} == set()
     for source, text in reasons.items():
         assert ("track:before" in text) == (source in OF_SESSION)
