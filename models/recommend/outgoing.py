@@ -47,7 +47,7 @@ class Outbox:
         self.erased = Sums(_ERASED_ROOM)
         self.discoveries = _new_discoveries()
         self._vocabulary = vocabulary
-        self._partition = np.zeros(0, np.int32)
+        self._partition = np.zeros(0, np.int32)  # + 1, by id
         self._generation = -1
         self._scratch = np.zeros(0, np.int32)
         self._named: list[Named] = []
@@ -173,8 +173,8 @@ class Outbox:
         return [names[index] for index in ids.tolist()]
 
     def _scratch_for(self) -> NDArray[np.int32]:
-        if len(self._scratch) < self._vocabulary.capacity:
-            self._scratch = np.zeros(self._vocabulary.capacity, np.int32)
+        """Zeros, as long as the vocabulary; who writes into them sets them to 0 again."""
+        self._scratch = self._vocabulary.stretched(self._scratch)
         return self._scratch
 
     def _partitions(
@@ -185,17 +185,11 @@ class Outbox:
         if self._generation != vocabulary.generation:
             self._partition = np.zeros(0, np.int32)
             self._generation = vocabulary.generation
-        if len(self._partition) < vocabulary.capacity:
-            grown = np.full(vocabulary.capacity, -1, np.int32)
-            grown[: len(self._partition)] = self._partition
-            self._partition = grown
-        found = self._partition[ids]
-        unknown = ids[found < 0]
-        if len(unknown):
-            for index in np.unique(unknown).tolist():
-                self._partition[index] = partition_of(vocabulary.names[index])
-            found = self._partition[ids]
-        return found
+        self._partition = vocabulary.stretched(self._partition)
+        unknown = ids[self._partition[ids] == 0]
+        for index in np.unique(unknown).tolist():
+            self._partition[index] = partition_of(vocabulary.names[index]) + 1
+        return self._partition[ids] - 1
 
 
 def _new_discoveries() -> Discoveries:

@@ -224,13 +224,9 @@ class Recommender:
 
     def scene(self) -> Scene:
         """What lists are made from besides the listener. Holds until anything changes it."""
-        popular = self._popular
-        if len(popular.row_of) < self.vocabulary.capacity:
-            grown = np.zeros(self.vocabulary.capacity, np.int32)
-            grown[: len(popular.row_of)] = popular.row_of
-            popular = self._popular = popular._replace(row_of=grown)
-        words = self.vocabulary
-        taste = self._tastes.taste
+        words, taste = self.vocabulary, self._tastes.taste
+        row_of = words.stretched(self._popular.row_of)
+        popular = self._popular = self._popular._replace(row_of=row_of)
         return Scene(self.rows.source, popular, taste, words.hash32, words.artist, self._rules)
 
     def unknown_artists(

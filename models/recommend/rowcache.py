@@ -168,10 +168,7 @@ class RowCache:
 
     def _places(self) -> NDArray[np.int32]:
         """Place + 1 by track id, as long as the vocabulary."""
-        if len(self._slot_of) < self.vocabulary.capacity:
-            grown = np.zeros(self.vocabulary.capacity, np.int32)
-            grown[: len(self._slot_of)] = self._slot_of
-            self._slot_of = grown
+        self._slot_of = self.vocabulary.stretched(self._slot_of)
         return self._slot_of
 
 

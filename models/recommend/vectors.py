@@ -197,10 +197,7 @@ class VectorState:
 
     def _places(self) -> NDArray[np.int32]:
         """Slot + 1 by track id, as long as the vocabulary."""
-        if len(self._slot_of) < self.vocabulary.capacity:
-            grown = np.zeros(self.vocabulary.capacity, np.int32)
-            grown[: len(self._slot_of)] = self._slot_of
-            self._slot_of = grown
+        self._slot_of = self.vocabulary.stretched(self._slot_of)
         return self._slot_of
 
     def _slot(self, track_id: str) -> int | None:

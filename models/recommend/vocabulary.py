@@ -79,6 +79,11 @@ class Vocabulary:
         """Every id is below this. Arrays indexed by id are at least this long."""
         return len(self.hash32)
 
+    def stretched(self, array: NDArray[np.int32]) -> NDArray[np.int32]:
+        """The array itself if every id is below its length; else a copy that long, zeros behind."""
+        missing = self.capacity - len(array)
+        return array if missing <= 0 else np.concatenate((array, np.zeros(missing, np.int32)))
+
     def register(self, holder: Holder) -> None:
         """Ask `holder` at each sweep. It is forgotten when nothing else refers to it."""
         self._holders.add(holder)

@@ -82,3 +82,13 @@ def test_it_grows_past_its_first_capacity() -> None:
     assert [vocabulary.names[i] for i in ids.tolist()] == names
     assert vocabulary.hash32[ids[9_999]] == hash32("track-9999")
     assert vocabulary.objects[ids].tolist() == names
+
+
+def test_an_array_is_stretched_once_to_hold_every_id_with_zeros_behind() -> None:
+    vocabulary = Vocabulary()
+    short = np.array([1, 2], np.int32)
+    stretched = vocabulary.stretched(short)
+    assert stretched[:3].tolist() == [1, 2, 0]
+    assert (len(stretched), stretched.dtype) == (vocabulary.capacity, short.dtype)
+    assert not stretched[2:].any()
+    assert vocabulary.stretched(stretched) is stretched
