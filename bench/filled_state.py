@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 
 from models.recommend import ListenerState, NeighbourState, Vocabulary, warm
 from models.recommend.listener_memory import ListenerLimits
+from models.recommend.track_slots import TrackSlots
 from schemas.events import Feedback, PlayEvent
 
 __all__ = ["PLAYS_EACH", "resident_of"]
@@ -114,12 +115,14 @@ def _feedback(listener: int, number: int) -> Feedback:
 
 
 def _arrays(values: Iterable[object]) -> Iterator[Array]:
-    """Every array among the values and in their tuples."""
+    """Every array among the values, in their tuples, and where slots are."""
     for value in values:
         if isinstance(value, np.ndarray):
             yield value
         elif isinstance(value, tuple):
             yield from _arrays(value)
+        elif isinstance(value, TrackSlots):
+            yield value.places
 
 
 def _held(state: object) -> int:

@@ -18,7 +18,10 @@ __all__ = ["KeyedState", "Output", "Stage", "StateT"]
 class KeyedState(Protocol):
     """State of one partition. Owns the binary form of its records; plain Python, never awaits."""
 
-    evictions: int
+    @property
+    def evictions(self) -> int:
+        """Return how many keys gave way to others, since the start."""
+        ...
 
     def change_slices(self) -> Iterable[Sequence[tuple[bytes, bytes | None]]]:
         """Drain the keys changed since the last call, each with its whole record or None.

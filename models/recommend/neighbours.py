@@ -38,6 +38,7 @@ from models.recommend.kernels.rows import (
     learn_rows,
 )
 from models.recommend.neighbour_records import NeighbourColumns, decode_neighbours
+from models.recommend.track_slots import TrackSlots
 from models.recommend.vocabulary import NO_NAME, Vocabulary
 from schemas.frames import PairsFrame
 
@@ -74,10 +75,8 @@ class NeighbourState:
         if tracks_max < 1:
             raise ValueError("tracks_max is at least 1")
         self.vocabulary = vocabulary
-        self.evictions = 0
         self._rows = _new_rows(tracks_max)
-        self._slot_of = np.zeros(vocabulary.capacity, np.int32)
-        self._evicted: dict[str, None] = {}
+        self._slots = TrackSlots(vocabulary)
         self._unpublished: deque[int] = deque()
         self._withdrawn: dict[str, None] = {}
         self._saving: NeighbourColumns | None = None
@@ -85,6 +84,11 @@ class NeighbourState:
 
     def __len__(self) -> int:
         return int(self._rows.counters[USED] - self._rows.counters[FREE])
+
+    @property
+    def evictions(self) -> int:
+        """Tracks that gave way to others, since the start."""
+        return self._slots.evictions
 
     @property
     def dropped(self) -> int:
@@ -96,7 +100,7 @@ class NeighbourState:
         """The rows in place, for a recommender in the same process. Holds until the next call."""
         rows = self._rows
         return RowSource(
-            self._places(),
+            self._slots.places,
             rows.ids,
             rows.weights,
             rows.forward,
@@ -116,7 +120,7 @@ class NeighbourState:
         change_rows = take_back if columns.erased else learn_rows
         change_rows(
             self._rows,
-            self._places(),
+            self._slots.places,
             (ids[columns.play_track], np.array(columns.play_count, np.int64)),
             (
                 ids[columns.left],
@@ -128,7 +132,7 @@ class NeighbourState:
             journal,
         )
         self._unpublished.extend(journal.unpublished[: counters[UNPUBLISHED]].tolist())
-        self._note_evicted(journal.evicted[: counters[EVICTED]])
+        self._slots.note_evicted(journal.evicted[: counters[EVICTED]])
         if columns.erased:
             self._withdraw_empty(columns.names)
             return
@@ -137,7 +141,7 @@ class NeighbourState:
 
     def row(self, track_id: str, k: int = ROW_NEIGHBOURS) -> RowColumns | None:
         """A track's plays and its k heaviest neighbours, or None if the track is not held."""
-        slot = self._slot(track_id)
+        slot = self._slots.find(track_id)
         return None if slot is None else self._columns(np.array([slot], np.int32), k)[0][1]
 
     @property
@@ -162,7 +166,7 @@ class NeighbourState:
 
     def drain_withdrawn(self) -> list[str]:
         """Rows of which nothing was left after an erasure: what was published of them is to go."""
-        withdrawn = [name for name in self._withdrawn if self._slot(name) is None]
+        withdrawn = [name for name in self._withdrawn if self._slots.find(name) is None]
         self._withdrawn = {}
         return withdrawn
 
@@ -182,9 +186,7 @@ class NeighbourState:
         The records are as of this call, whatever is learned until they are taken; take all of them
         before the next call.
         """
-        places, find = self._places(), self.vocabulary.find
-        gone: Records = [(name.encode(), None) for name in self._evicted if not places[find(name)]]
-        self._evicted = {}
+        gone = self._slots.drain_gone()
         rows = self._rows
         dirty = take_dirty(rows.links, rows.dirty, int(rows.counters[DIRTY]))
         rows.counters[DIRTY] = 0
@@ -211,7 +213,7 @@ class NeighbourState:
         by = self.vocabulary.intern([artist])
         evicted = np.zeros(1, np.int32)
         rows.counters[EVICTED] = 0
-        slot = admit_row(rows, self._places(), int(ids[0]), evicted)
+        slot = admit_row(rows, self._slots.places, int(ids[0]), evicted)
         link_newest(rows.links, slot)
         size = len(ids) - 1
         order = np.lexsort((self.vocabulary.hash32[ids[1:]], -columns[0][:size]))
@@ -225,7 +227,7 @@ class NeighbourState:
         rows.artist[slot] = NO_NAME
         if artist:
             self._name_artists(ids[:1], by)
-        self._note_evicted(evicted[: rows.counters[EVICTED]])
+        self._slots.note_evicted(evicted[: rows.counters[EVICTED]])
 
     def used_ids(self) -> list[NDArray[np.int32]]:
         """Every id this state holds, for the vocabulary's sweep."""
@@ -236,40 +238,26 @@ class NeighbourState:
 
     def _name_artists(self, tracks: NDArray[np.int32], artists: NDArray[np.int32]) -> None:
         """Note who the tracks are by: in their rows, and for whoever makes lists here."""
-        slots = self._places()[tracks] - 1
+        slots = self._slots.places[tracks] - 1
         held = slots >= 0  # another track may have taken the place of one within its frame
         self._rows.artist[slots[held]] = artists[held]
         self.vocabulary.artist[tracks] = artists
 
-    def _places(self) -> NDArray[np.int32]:
-        """Slot + 1 by track id, as long as the vocabulary."""
-        self._slot_of = self.vocabulary.stretched(self._slot_of)
-        return self._slot_of
-
-    def _slot(self, track_id: str) -> int | None:
-        track = self.vocabulary.find(track_id)
-        place = int(self._places()[track])
-        return None if track == NO_NAME or place == 0 else place - 1
-
     def _forget(self, track_id: str) -> None:
-        slot = self._slot(track_id)
+        slot = self._slots.find(track_id)
         if slot is not None:
-            clear_row(self._rows, self._places(), slot)
+            clear_row(self._rows, self._slots.places, slot)
             self._rows.free[self._rows.counters[FREE]] = slot
             self._rows.counters[FREE] += 1
 
     def _withdraw_empty(self, names: list[str]) -> None:
         """Forget the rows among `names` that nobody else gave anything to."""
         for name in names:
-            slot = self._slot(name)
+            slot = self._slots.find(name)
             if slot is not None and not self._rows.plays[slot] and not self._rows.sizes[slot]:
                 self._forget(name)
-                self._evicted[name] = self._withdrawn[name] = None
-
-    def _note_evicted(self, tracks: NDArray[np.int32]) -> None:
-        names = self.vocabulary.names
-        self._evicted.update((names[track], None) for track in tracks.tolist())
-        self.evictions += len(tracks)
+                self._slots.note_gone(name)
+                self._withdrawn[name] = None
 
     def _columns(
         self, slots: NDArray[np.int32], k: int, *, shown: bool = False

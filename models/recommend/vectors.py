@@ -36,6 +36,7 @@ from models.recommend.kernels.embedding import (
 from models.recommend.kernels.ring import link_newest, take_dirty
 from models.recommend.kernels.taste import Taste
 from models.recommend.tastes import LATELY_KEY, VECTOR_RECORD, VECTOR_VERSION, check_vector
+from models.recommend.track_slots import TrackSlots
 from models.recommend.vocabulary import NO_NAME, Vocabulary
 from schemas.discoveries import DiscoveriesFrame
 
@@ -67,16 +68,19 @@ class VectorState:
         if tracks_max < _TRACKS_MIN:
             raise ValueError(f"tracks_max is at least {_TRACKS_MIN}")
         self.vocabulary = vocabulary
-        self.evictions = 0
         self._arrays = _new_arrays(tracks_max)
-        self._slot_of = np.zeros(vocabulary.capacity, np.int32)
-        self._evicted: dict[str, None] = {}
+        self._slots = TrackSlots(vocabulary)
         self._lately_saved = 0
         self._saving: NDArray[np.int32] = np.zeros(0, np.int32)
         vocabulary.register(self)
 
     def __len__(self) -> int:
         return int(self._arrays.counters[USED] - self._arrays.counters[FREE])
+
+    @property
+    def evictions(self) -> int:
+        """Tracks that gave way to others, since the start."""
+        return self._slots.evictions
 
     def learn(self, frame: DiscoveriesFrame) -> None:
         """Learn discoveries in order: about ten microseconds each."""
@@ -85,14 +89,14 @@ class VectorState:
         ids = self.vocabulary.intern(frame.names)
         evicted = np.empty(len(frame.track) + len(frame.before), np.int32)
         arrays.counters[EVICTED] = 0
-        places, hashes = self._places(), self.vocabulary.hash32
+        places, hashes = self._slots.places, self.vocabulary.hash32
         found = (ids[frame.track], frame.size, ids[frame.before])
         learn_discoveries(arrays, places, hashes, found, evicted)
-        self._note_evicted(evicted[: arrays.counters[EVICTED]])
+        self._slots.note_evicted(evicted[: arrays.counters[EVICTED]])
 
     def vector(self, track_id: str) -> TrackVector | None:
         """What is learned of a track, or None if it is not held."""
-        slot = self._slot(track_id)
+        slot = self._slots.find(track_id)
         if slot is None:
             return None
         arrays = self._arrays
@@ -103,7 +107,7 @@ class VectorState:
     def taste(self) -> Taste:
         """The vectors in place, for a recommender of this process. Holds until the next call."""
         arrays = self._arrays
-        return Taste(self._places(), arrays.vectors, arrays.bias, arrays.logs)
+        return Taste(self._slots.places, arrays.vectors, arrays.bias, arrays.logs)
 
     @property
     def tracks(self) -> list[str]:
@@ -122,9 +126,7 @@ class VectorState:
         The records are as of this call, whatever is learned until they are taken; take all of them
         before the next call.
         """
-        places, find = self._places(), self.vocabulary.find
-        gone: Records = [(name.encode(), None) for name in self._evicted if not places[find(name)]]
-        self._evicted = {}
+        gone = self._slots.drain_gone()
         arrays = self._arrays
         dirty = take_dirty(arrays.links, arrays.dirty, int(arrays.counters[DIRTY]))
         arrays.counters[DIRTY] = 0
@@ -148,7 +150,7 @@ class VectorState:
         track, evicted = self.vocabulary.id(track_id), np.zeros(1, np.int32)
         arrays.counters[EVICTED] = 0
         track_hash = int(self.vocabulary.hash32[track])
-        slot = admit_vector(arrays, self._places(), track, track_hash, evicted)
+        slot = admit_vector(arrays, self._slots.places, track, track_hash, evicted)
         link_newest(arrays.links, slot)
         arrays.vectors[slot] = record["vector"]
         arrays.bias[slot] = record["bias"]
@@ -156,7 +158,7 @@ class VectorState:
         arrays.bias_squares[slot] = record["bias_squares"]
         arrays.discoveries[slot] = record["discoveries"]
         arrays.logs[slot] = math.log(1.0 + record["discoveries"])
-        self._note_evicted(evicted[: arrays.counters[EVICTED]])
+        self._slots.note_evicted(evicted[: arrays.counters[EVICTED]])
 
     def used_ids(self) -> list[NDArray[np.int32]]:
         """Every id this state holds, for the vocabulary's sweep."""
@@ -195,28 +197,13 @@ class VectorState:
         arrays.counters[LATELY], arrays.counters[RANDOM] = count, random
         self._lately_saved = count
 
-    def _places(self) -> NDArray[np.int32]:
-        """Slot + 1 by track id, as long as the vocabulary."""
-        self._slot_of = self.vocabulary.stretched(self._slot_of)
-        return self._slot_of
-
-    def _slot(self, track_id: str) -> int | None:
-        track = self.vocabulary.find(track_id)
-        place = int(self._places()[track])
-        return None if track == NO_NAME or place == 0 else place - 1
-
     def _forget(self, track_id: str) -> None:
-        slot = self._slot(track_id)
+        slot = self._slots.find(track_id)
         if slot is not None:
             arrays = self._arrays
-            clear_vector(arrays, self._places(), slot)
+            clear_vector(arrays, self._slots.places, slot)
             arrays.free[arrays.counters[FREE]] = slot
             arrays.counters[FREE] += 1
-
-    def _note_evicted(self, tracks: NDArray[np.int32]) -> None:
-        names = self.vocabulary.names
-        self._evicted.update((names[track], None) for track in tracks.tolist())
-        self.evictions += len(tracks)
 
 
 def _new_arrays(tracks_max: int) -> VectorArrays:
