@@ -24,19 +24,16 @@ from models.recommend.kernels.candidates import RowSource
 from models.recommend.kernels.erasing import take_back
 from models.recommend.kernels.ring import link_newest, take_dirty
 from models.recommend.kernels.rows import (
-    DIRTY,
     DROPPED,
-    EVICTED,
-    FREE,
     ROW_COUNTERS,
     UNPUBLISHED,
-    USED,
     Journal,
     RowArrays,
     admit_row,
     clear_row,
     learn_rows,
 )
+from models.recommend.kernels.slots import DIRTY, EVICTED, FREE, USED
 from models.recommend.neighbour_records import NeighbourColumns, decode_neighbours
 from models.recommend.track_slots import TrackSlots
 from models.recommend.vocabulary import NO_NAME, Vocabulary

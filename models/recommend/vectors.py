@@ -20,13 +20,9 @@ from numpy.typing import NDArray
 from models.recommend.changing import SLICE_RECORDS, Records
 from models.recommend.kernels.embedding import (
     DIMENSIONS,
-    DIRTY,
-    EVICTED,
-    FREE,
     LATELY,
     NEGATIVES,
     RANDOM,
-    USED,
     VECTOR_COUNTERS,
     VectorArrays,
     admit_vector,
@@ -34,6 +30,7 @@ from models.recommend.kernels.embedding import (
     learn_discoveries,
 )
 from models.recommend.kernels.ring import link_newest, take_dirty
+from models.recommend.kernels.slots import DIRTY, EVICTED, FREE, USED
 from models.recommend.kernels.taste import Taste
 from models.recommend.tastes import LATELY_KEY, VECTOR_RECORD, VECTOR_VERSION, check_vector
 from models.recommend.track_slots import TrackSlots

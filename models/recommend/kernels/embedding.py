@@ -20,16 +20,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.recommend.kernels.compiling import allocating, kernel, summing
-from models.recommend.kernels.ring import NEWER, link_newest, unlink
+from models.recommend.kernels.ring import unlink
+from models.recommend.kernels.slots import DIRTY, EVICTED, SLOT_COUNTERS, mark_used, take_slot
 
 __all__ = [
     "BEFORE_TRACKS",
     "DIMENSIONS",
-    "DIRTY",
-    "EVICTED",
-    "FREE",
     "NEGATIVES",
-    "USED",
     "VECTOR_COUNTERS",
     "VectorArrays",
     "admit_vector",
@@ -45,14 +42,10 @@ LEARNING_RATE: Final = 0.2
 FIRST_SQUARES: Final = 1e-6
 _FIRST_SIZE: Final = 0.1  # the length that a new vector has, about
 
-# Entries of VectorArrays.counters.
-DIRTY: Final = 0
-USED: Final = 1  # slots ever taken
-FREE: Final = 2  # of them, on the stack `free`
-EVICTED: Final = 3  # entries of what `learn_discoveries` reports
-LATELY: Final = 4  # discoveries ever put into `lately`
-RANDOM: Final = 5
-VECTOR_COUNTERS: Final = 6
+# Entries of VectorArrays.counters, after those of slots.
+LATELY: Final = SLOT_COUNTERS  # discoveries ever put into `lately`
+RANDOM: Final = SLOT_COUNTERS + 1
+VECTOR_COUNTERS: Final = SLOT_COUNTERS + 2
 
 
 class VectorArrays(NamedTuple):
@@ -109,14 +102,8 @@ def admit_vector(
     counters = state.counters
     if slot_of[track] != 0:
         return int(slot_of[track] - 1)
-    if counters[FREE] > 0:
-        counters[FREE] -= 1
-        slot = state.free[counters[FREE]]
-    elif counters[USED] < len(state.owner):
-        slot = counters[USED]
-        counters[USED] += 1
-    else:
-        slot = state.links[0, NEWER] - 1
+    slot = take_slot(state.free, state.links, counters)
+    if state.owner[slot] != 0:
         evicted[counters[EVICTED]] = state.owner[slot]
         counters[EVICTED] += 1
         clear_vector(state, slot_of, slot)
@@ -133,15 +120,7 @@ def admit_vector(
     state.bias_squares[slot] = 1
     state.discoveries[slot] = 0
     state.logs[slot] = 0
-    return int(slot)
-
-
-@kernel
-def _mark_used(state: VectorArrays, slot: int) -> None:
-    link_newest(state.links, slot)
-    if not state.dirty[slot]:
-        state.dirty[slot] = 1
-        state.counters[DIRTY] += 1
+    return slot
 
 
 @summing
@@ -249,7 +228,7 @@ def _learn_all(
 ) -> None:
     """Learn as `learn_discoveries` does, in rooms for slots and for work."""
     tracks, sizes, before = found
-    counters, lately = state.counters, state.lately
+    links, dirty, counters, lately = state.links, state.dirty, state.counters, state.lately
     context, slots, work = rooms
     start = 0
     for i in range(len(tracks)):
@@ -257,17 +236,18 @@ def _learn_all(
         for p in range(size):
             track = before[start + p]
             context[p] = admit_vector(state, slot_of, track, hashes[track], evicted)
-            _mark_used(state, context[p])  # so that none of these is evicted for another
+            # So that none of these is evicted for another.
+            mark_used(links, dirty, counters, context[p])
         start += sizes[i]
         target = admit_vector(state, slot_of, tracks[i], hashes[tracks[i]], evicted)
-        _mark_used(state, target)
+        mark_used(links, dirty, counters, target)
         held = min(counters[LATELY], len(lately))
         drawn = min(held, NEGATIVES)
         slots[0] = target
         for q in range(1, drawn + 1):
             slot = slot_of[lately[_random(counters) % np.uint64(held)]] - 1
             slots[q] = slot if slot >= 0 else target  # which as a negative counts for nothing
-            _mark_used(state, slots[q])
+            mark_used(links, dirty, counters, slots[q])
         if size > 0 and drawn > 0:
             _step(state, context[:size], slots[: drawn + 1], work)
         state.discoveries[target] += 1

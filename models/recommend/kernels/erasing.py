@@ -22,7 +22,7 @@ from models.recommend.kernels.listener import (
     ListenerArrays,
 )
 from models.recommend.kernels.listening import IN_TURN, ONE_SIDED
-from models.recommend.kernels.rows import Journal, RowArrays, find, mark_used, settle
+from models.recommend.kernels.rows import Journal, RowArrays, find, mark_changed, settle
 from models.recommend.kernels.table import Table, add
 
 __all__ = ["GIVEN_SUMS_MAX", "sum_given", "take_back"]
@@ -106,11 +106,6 @@ def _subtract(
 
 
 @kernel
-def _mark_used(rows: RowArrays, journal: Journal, slot: int) -> None:
-    mark_used(rows.links, rows.dirty, rows.unpublished, rows.counters, journal.unpublished, slot)
-
-
-@kernel
 def take_back(
     rows: RowArrays,
     slot_of: NDArray[np.int32],
@@ -129,7 +124,7 @@ def take_back(
     for i in range(len(tracks)):
         slot = int(slot_of[tracks[i]]) - 1
         if slot >= 0:
-            _mark_used(rows, journal, slot)
+            mark_changed(rows, journal, slot)
             rows.plays[slot] = max(0, rows.plays[slot] - counts[i])
     left, right, weight, ahead = pairs
     for i in range(len(left)):
@@ -141,7 +136,7 @@ def take_back(
         at = find(ids, size, int(right[i]))
         if at == size == len(ids):
             continue
-        _mark_used(rows, journal, slot)
+        mark_changed(rows, journal, slot)
         if at == size:
             ids[at] = right[i]
             columns[0][at] = columns[1][at] = 0

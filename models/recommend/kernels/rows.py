@@ -8,34 +8,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.recommend.kernels.compiling import kernel
-from models.recommend.kernels.ring import NEWER, link_newest, unlink
+from models.recommend.kernels.ring import unlink
+from models.recommend.kernels.slots import DIRTY, EVICTED, SLOT_COUNTERS, mark_used, take_slot
 
 __all__ = [
-    "DIRTY",
     "DROPPED",
-    "EVICTED",
-    "FREE",
     "ROW_COUNTERS",
     "UNPUBLISHED",
-    "USED",
     "Journal",
     "RowArrays",
     "admit_row",
     "clear_row",
     "find",
     "learn_rows",
-    "mark_used",
+    "mark_changed",
     "settle",
 ]
 
-# Entries of RowArrays.counters.
-DIRTY: Final = 0
-USED: Final = 1  # slots ever taken
-FREE: Final = 2  # of them, on the stack `free`
-DROPPED: Final = 3  # neighbours that gave way to others
-EVICTED: Final = 4  # entries of the journal
-UNPUBLISHED: Final = 5  # entries of the journal
-ROW_COUNTERS: Final = 6
+# Entries of RowArrays.counters, after those of slots.
+DROPPED: Final = SLOT_COUNTERS  # neighbours that gave way to others
+UNPUBLISHED: Final = SLOT_COUNTERS + 1  # entries of the journal
+ROW_COUNTERS: Final = SLOT_COUNTERS + 2
 
 FADING_HALF_LIFE: Final = 8
 """Plays of a track in which the fading weights of its row halve: a clock that suits a hit and a
@@ -97,39 +90,24 @@ def admit_row(
     counters = rows.counters
     if slot_of[track] != 0:
         return int(slot_of[track] - 1)
-    if counters[FREE] > 0:
-        counters[FREE] -= 1
-        slot = rows.free[counters[FREE]]
-    elif counters[USED] < len(rows.plays):
-        slot = counters[USED]
-        counters[USED] += 1
-    else:
-        slot = rows.links[0, NEWER] - 1
+    slot = take_slot(rows.free, rows.links, counters)
+    if rows.owner[slot] != 0:
         evicted[counters[EVICTED]] = rows.owner[slot]
         counters[EVICTED] += 1
         clear_row(rows, slot_of, slot)
     slot_of[track] = slot + 1
     rows.owner[slot] = track
-    return int(slot)
+    return slot
 
 
 @kernel
-def mark_used(
-    links: NDArray[np.int32],
-    dirty: NDArray[np.uint8],
-    unpublished: NDArray[np.uint8],
-    counters: NDArray[np.int64],
-    to_publish: NDArray[np.int32],
-    slot: int,
-) -> None:
+def mark_changed(rows: RowArrays, journal: Journal, slot: int) -> None:
     """Make a slot the one used last, to be written to the changelog and to be published."""
-    link_newest(links, slot)
-    if not dirty[slot]:
-        dirty[slot] = 1
-        counters[DIRTY] += 1
-    if not unpublished[slot]:
-        unpublished[slot] = 1
-        to_publish[counters[UNPUBLISHED]] = slot
+    counters = rows.counters
+    mark_used(rows.links, rows.dirty, counters, slot)
+    if not rows.unpublished[slot]:
+        rows.unpublished[slot] = 1
+        journal.unpublished[counters[UNPUBLISHED]] = slot
         counters[UNPUBLISHED] += 1
 
 
@@ -193,14 +171,12 @@ def _add_plays(
     journal: Journal,
 ) -> None:
     """Count plays of tracks; their rows fade."""
-    links, dirty, unpublished, counters = rows.links, rows.dirty, rows.unpublished, rows.counters
     sizes, row_plays, row_fading = rows.sizes, rows.plays, rows.fading
-    to_publish = journal.unpublished
     tracks, counts = plays
     for i in range(len(tracks)):
         place = int(slot_of[tracks[i]])
         slot = place - 1 if place else admit_row(rows, slot_of, int(tracks[i]), journal.evicted)
-        mark_used(links, dirty, unpublished, counters, to_publish, slot)
+        mark_changed(rows, journal, slot)
         row_plays[slot] += counts[i]
         _fade(row_fading[slot, : sizes[slot]], int(counts[i]))
 
@@ -220,8 +196,7 @@ def learn_rows(
     or less.
     """
     _add_plays(rows, slot_of, plays, journal)
-    links, dirty, unpublished, counters = rows.links, rows.dirty, rows.unpublished, rows.counters
-    row_ids, row_weights, sizes = rows.ids, rows.weights, rows.sizes
+    row_ids, row_weights, sizes, counters = rows.ids, rows.weights, rows.sizes, rows.counters
     row_forward, row_fading = rows.forward, rows.fading
     left, right, weight, ahead = pairs
     slot = 0
@@ -229,7 +204,7 @@ def learn_rows(
         if i == 0 or left[i] != left[i - 1]:
             place = int(slot_of[left[i]])
             slot = place - 1 if place else admit_row(rows, slot_of, int(left[i]), journal.evicted)
-            mark_used(links, dirty, unpublished, counters, journal.unpublished, slot)
+            mark_changed(rows, journal, slot)
         ids, weights, size = row_ids[slot], row_weights[slot], int(sizes[slot])
         forward, fading = row_forward[slot], row_fading[slot]
         at = find(ids, size, int(right[i]))
