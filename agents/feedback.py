@@ -5,14 +5,14 @@ from collections.abc import AsyncIterator
 
 from agents.deps import Deps
 from agents.lists import ListWriter
+from agents.outcomes import count_outcomes
 from agents.pausing import pause_if_flooded
 from models.recommend.listeners import ListenerState
-from schemas.codec import EventDecoder
 from schemas.events import Feedback
-from schemas.registry import DEAD_LETTERS, FEEDBACK
+from schemas.registry import FEEDBACK
 from segue.telemetry import metrics
 from streams.app import SegueApp
-from streams.intake import Intake, IntakeLimits
+from streams.intake import Intake
 from streams.tasks import TaskGroup
 from streams.transport import Polls
 
@@ -24,12 +24,7 @@ def register(
 ) -> None:
     """Register the agent `feedback`. It shares the listeners' tasks with `plays`."""
     settings = deps.settings
-    intake: Intake[Feedback] = Intake(
-        EventDecoder(Feedback, settings.message_bytes_max),
-        time_ms="at_ms",
-        dead_letters=DEAD_LETTERS.topic(settings.topic_prefix),
-        limits=IntakeLimits(settings.partitions, settings.bad_window, settings.bad_share_max),
-    )
+    intake = Intake.of(Feedback, settings, time_ms="at_ms")
 
     @app.agent(app.polls(FEEDBACK.topic(settings.topic_prefix), urgent=True), name="feedback")
     async def feedback(polls: Polls) -> AsyncIterator[dict[str, int]]:
@@ -47,8 +42,6 @@ def register(
                 await lists.write((unit, learned.touched) for unit, _, learned in done)
                 for _, taken, learned in done:
                     outcomes.update(learned.tally() | taken.tally())
-            for outcome, count in outcomes.items():
-                metrics.EVENTS.labels("feedback", outcome).inc(count)
-            for unit in units:
-                await pause_if_flooded(listeners, unit.batch, intake, deps)
+            count_outcomes("feedback", outcomes)
+            await pause_if_flooded(listeners, units, intake, deps)
             yield dict(outcomes)

@@ -5,10 +5,10 @@ from itertools import chain
 from typing import Any
 
 from agents.deps import Deps
+from agents.outcomes import count_outcomes
 from schemas.codec import Rejected
 from schemas.frames import BadFrame
 from schemas.registry import DEAD_LETTERS
-from segue.telemetry import metrics
 from streams.batches import Batch, Poll
 from streams.deadletter import dead_letter
 from streams.tasks import TaskGroup
@@ -42,8 +42,7 @@ async def apply_frames(
                         rejected = Rejected("bad_frame", str(error))
                         unit.send(dead_letter(unit.batch, record, rejected, letters))
                         outcomes["rejected"] += 1
-    for outcome, count in outcomes.items():
-        metrics.EVENTS.labels(agent, outcome).inc(count)
+    count_outcomes(agent, outcomes)
     return outcomes
 
 

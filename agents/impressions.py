@@ -6,16 +6,16 @@ from weakref import WeakKeyDictionary
 
 from agents.deps import Deps
 from agents.lists import ListWriter
+from agents.outcomes import count_outcomes
 from agents.pausing import pause_if_flooded
 from models.recommend.exploring import weight
 from models.recommend.impressions import ImpressionWindow, accepted, dismissals, explored
 from models.recommend.listeners import ListenerState
-from schemas.codec import EventDecoder
 from schemas.impressions import Impression, ShownEntry
-from schemas.registry import DEAD_LETTERS, IMPRESSIONS
+from schemas.registry import IMPRESSIONS
 from segue.telemetry import metrics
 from streams.app import SegueApp
-from streams.intake import Intake, IntakeLimits
+from streams.intake import Intake
 from streams.tasks import TaskGroup
 from streams.transport import Polls
 
@@ -31,12 +31,7 @@ def register(
     is counted is a metric.
     """
     settings = deps.settings
-    intake: Intake[Impression] = Intake(
-        EventDecoder(Impression, settings.message_bytes_max),
-        time_ms="at_ms",
-        dead_letters=DEAD_LETTERS.topic(settings.topic_prefix),
-        limits=IntakeLimits(settings.partitions, settings.bad_window, settings.bad_share_max),
-    )
+    intake = Intake.of(Impression, settings, time_ms="at_ms")
     windows: WeakKeyDictionary[ListenerState, ImpressionWindow] = WeakKeyDictionary()
 
     @app.agent(app.polls(IMPRESSIONS.topic(settings.topic_prefix), urgent=True), name="impressions")
@@ -58,10 +53,8 @@ def register(
                     repeated = len(taken.events) - len(new)
                     outcomes.update({"applied": len(new), "duplicate": repeated} | taken.tally())
             outcomes = +outcomes
-            for outcome, count in outcomes.items():
-                metrics.EVENTS.labels("impressions", outcome).inc(count)
-            for unit in units:
-                await pause_if_flooded(listeners, unit.batch, intake, deps)
+            count_outcomes("impressions", outcomes)
+            await pause_if_flooded(listeners, units, intake, deps)
             yield dict(outcomes)
 
 

@@ -1,6 +1,7 @@
 """A flood of bad messages pauses its partition until an operator accepts it."""
 
 import asyncio
+from collections.abc import Iterable
 from typing import Any
 
 from agents.deps import Deps
@@ -10,6 +11,7 @@ from streams.batches import Batch
 from streams.intake import Intake
 from streams.task import PartitionTask
 from streams.tasks import TaskGroup
+from streams.unit import Unit
 
 __all__ = ["pause_if_flooded"]
 
@@ -21,12 +23,19 @@ _waiting: set[asyncio.Task[None]] = set()
 
 
 async def pause_if_flooded(
-    group: TaskGroup[Any], batch: Batch, intake: Intake[Any], deps: Deps
+    group: TaskGroup[Any], units: Iterable[Unit[Any]], intake: Intake[Any], deps: Deps
 ) -> None:
-    """Pause the batch's partition if too many of its last messages were bad.
+    """Pause the partitions of those units of whose last messages too many were bad.
 
     Nothing is lost meanwhile: the records wait in Kafka. Readiness says why.
     """
+    for unit in units:
+        await _pause_if_flooded(group, unit.batch, intake, deps)
+
+
+async def _pause_if_flooded(
+    group: TaskGroup[Any], batch: Batch, intake: Intake[Any], deps: Deps
+) -> None:
     task = group.tasks.get(batch.partition)
     if task is None or not intake.bad_share(batch.partition).tripped:
         return

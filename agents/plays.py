@@ -7,16 +7,16 @@ from typing import TypeVar
 
 from agents.deps import Deps
 from agents.lists import ListWriter
+from agents.outcomes import count_outcomes
 from agents.pausing import pause_if_flooded
 from models.recommend.conduct import HOLD_REASONS, SUSPICIONS, ConductTally
 from models.recommend.listeners import ListenerState
-from schemas.codec import EventDecoder
 from schemas.events import PlayEvent
-from schemas.registry import DEAD_LETTERS, PLAYS
+from schemas.registry import PLAYS
 from segue.telemetry import metrics
 from streams.app import SegueApp
 from streams.batches import Batch
-from streams.intake import Intake, IntakeLimits
+from streams.intake import Intake
 from streams.tasks import TaskGroup
 from streams.transport import Polls
 
@@ -40,12 +40,7 @@ def register(
     Exactly once inside Kafka by the task's transaction; lists are idempotent by key and version.
     """
     settings = deps.settings
-    intake: Intake[PlayEvent] = Intake(
-        EventDecoder(PlayEvent, settings.message_bytes_max),
-        time_ms="started_at_ms",
-        dead_letters=DEAD_LETTERS.topic(settings.topic_prefix),
-        limits=IntakeLimits(settings.partitions, settings.bad_window, settings.bad_share_max),
-    )
+    intake = Intake.of(PlayEvent, settings, time_ms="started_at_ms")
 
     @app.agent(app.polls(PLAYS.topic(settings.topic_prefix), urgent=True), name="plays")
     async def plays(polls: Polls) -> AsyncIterator[dict[str, int]]:
@@ -64,10 +59,8 @@ def register(
                 for unit, taken, learned in done:
                     outcomes.update(learned.tally() | taken.tally())
                     _observe_latency(unit.batch, taken.events)
-            for outcome, count in outcomes.items():
-                metrics.EVENTS.labels("plays", outcome).inc(count)
-            for unit in units:
-                await pause_if_flooded(listeners, unit.batch, intake, deps)
+            count_outcomes("plays", outcomes)
+            await pause_if_flooded(listeners, units, intake, deps)
             yield dict(outcomes)
 
 

@@ -5,16 +5,15 @@ from collections.abc import AsyncIterator
 
 from agents.deps import Deps
 from agents.lists import ListWriter
+from agents.outcomes import count_outcomes
 from agents.pausing import pause_if_flooded
 from models.recommend.exports import export_of
 from models.recommend.listeners import ListenerState
-from schemas.codec import EventDecoder
 from schemas.events import PrivacyRequest
 from schemas.privacy import encode_export
-from schemas.registry import DEAD_LETTERS, PRIVACY, PRIVACY_EXPORTS
-from segue.telemetry import metrics
+from schemas.registry import PRIVACY, PRIVACY_EXPORTS
 from streams.app import SegueApp
-from streams.intake import Intake, IntakeLimits
+from streams.intake import Intake
 from streams.stage import Output
 from streams.tasks import TaskGroup
 from streams.transport import Polls
@@ -35,12 +34,7 @@ def register(
     to an export are one transaction.
     """
     settings = deps.settings
-    intake: Intake[PrivacyRequest] = Intake(
-        EventDecoder(PrivacyRequest, settings.message_bytes_max),
-        time_ms="at_ms",
-        dead_letters=DEAD_LETTERS.topic(settings.topic_prefix),
-        limits=IntakeLimits(settings.partitions, settings.bad_window, settings.bad_share_max),
-    )
+    intake = Intake.of(PrivacyRequest, settings, time_ms="at_ms")
     answers = PRIVACY_EXPORTS.topic(settings.topic_prefix)
 
     def answer(unit: Unit[ListenerState], request: PrivacyRequest) -> str:
@@ -67,8 +61,6 @@ def register(
                     if gone:
                         erased.append((unit, gone))
                 await lists.delete(erased)
-            for outcome, count in outcomes.items():
-                metrics.EVENTS.labels("privacy", outcome).inc(count)
-            for unit in units:
-                await pause_if_flooded(listeners, unit.batch, intake, deps)
+            count_outcomes("privacy", outcomes)
+            await pause_if_flooded(listeners, units, intake, deps)
             yield dict(outcomes)

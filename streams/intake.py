@@ -8,11 +8,15 @@ same transaction. Duplicates are the state's business: it knows the listener's l
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, TypeVar
 
 from schemas.codec import EventDecoder, Rejected, encode_event
+from schemas.events import Feedback, PlayEvent, PrivacyRequest
+from schemas.impressions import Impression
 from schemas.internal import HEADER_REQUEUED
 from schemas.murmur2 import partition_of_name
+from schemas.registry import DEAD_LETTERS
+from segue.config import Settings
 from segue.telemetry import metrics
 from streams.deadletter import BadShare, dead_letter
 from streams.stage import Output
@@ -23,12 +27,7 @@ __all__ = ["Intake", "IntakeLimits", "Taken"]
 FUTURE_MAX_MS = 86_400_000  # clocks of phones are wrong, but not by more than a day
 KNOWN_KEYS_MAX = 500_000
 
-E = TypeVar("E", bound="_Event")
-
-
-class _Event(Protocol):
-    @property
-    def user_id(self) -> str: ...
+E = TypeVar("E", bound=PlayEvent | Feedback | Impression | PrivacyRequest)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +69,16 @@ class Intake(Generic[E]):
         self._limits = limits
         self._ours: dict[int, set[str]] = {}
         self._bad: dict[int, BadShare] = {}
+
+    @classmethod
+    def of(cls, event_type: type[E], settings: Settings, *, time_ms: str) -> "Intake[E]":
+        """Return the intake of a topic of such events, as configured."""
+        return cls(
+            EventDecoder(event_type, settings.message_bytes_max),
+            time_ms=time_ms,
+            dead_letters=DEAD_LETTERS.topic(settings.topic_prefix),
+            limits=IntakeLimits(settings.partitions, settings.bad_window, settings.bad_share_max),
+        )
 
     def read(self, unit: Unit[Any]) -> Taken[E]:
         """Decode the unit's records. Never raises for what a producer sent."""

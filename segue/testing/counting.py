@@ -10,11 +10,9 @@ from typing import Any
 
 import orjson
 
-from schemas.codec import EventDecoder
 from schemas.events import PlayEvent
 from schemas.murmur2 import partition_of
 from schemas.registry import (
-    DEAD_LETTERS,
     LISTENERS_CHANGELOG,
     NEIGHBOURS_CHANGELOG,
     PAIRS,
@@ -22,7 +20,7 @@ from schemas.registry import (
 )
 from segue.config import Settings
 from streams.app import SegueApp
-from streams.intake import Intake, IntakeLimits
+from streams.intake import Intake
 from streams.sinks.redis import Values
 from streams.stage import Output
 from streams.task import PartitionTask
@@ -114,12 +112,7 @@ def register_counting(app: SegueApp, settings: Settings) -> None:
         settings=settings,
     )
     app.groups += [first, second]
-    intake: Intake[PlayEvent] = Intake(
-        EventDecoder(PlayEvent, settings.message_bytes_max),
-        time_ms="started_at_ms",
-        dead_letters=DEAD_LETTERS.topic(prefix),
-        limits=IntakeLimits(settings.partitions, settings.bad_window, settings.bad_share_max),
-    )
+    intake = Intake.of(PlayEvent, settings, time_ms="started_at_ms")
 
     @app.agent(app.polls(plays), name="count-plays")
     async def count_plays(polls: Polls) -> AsyncIterator[Any]:
