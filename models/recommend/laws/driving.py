@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
+from typing import Any
 
 import numpy as np
 
+from models.recommend.changing import Records
 from models.recommend.kernels.candidates import Rates
 from models.recommend.listener_memory import ListenerLimits
 from models.recommend.listeners import ListenerState
@@ -26,7 +28,6 @@ from schemas.frames import PairsFrame
 
 Event = PlayEvent | Feedback | PrivacyRequest
 State = ListenerState | NeighbourState | TrendState | VectorState
-Records = Iterable[tuple[bytes, bytes | None]]
 LIST_LENGTH = 5
 
 
@@ -256,3 +257,28 @@ def restore(state: State, changelog: dict[bytes, bytes | None]) -> None:
     """Read a compacted changelog."""
     for key, value in changelog.items():
         state.restore(key, value)
+
+
+def continued(
+    case: Case,
+    states: tuple[State, State],
+    drain: Callable[[ListenerState], Iterable[Any]],  # Any: frames that these states learn
+) -> Iterator[tuple[Records, Records]]:
+    """What two states write for each batch from the cut on; there the second begins from records.
+
+    They learn what `drain` takes from stage A.
+    """
+    listeners, (original, restored) = new_listeners(case, evicting=False), states
+    changelog: dict[bytes, bytes | None] = {}
+    for at, batch in enumerate(batches(case.events, case.batch)):
+        if at == case.cut:
+            restore(restored, changelog)
+        learn(listeners, batch)
+        for frame in drain(listeners):
+            original.learn(frame)
+            if at >= case.cut:
+                restored.learn(frame)
+        records = original.changes()
+        keep_last(changelog, records)
+        if at >= case.cut:
+            yield records, restored.changes()

@@ -13,17 +13,17 @@ from models.recommend.kernels.trending import HALF_LIVES
 from models.recommend.laws.driving import (
     Case,
     batches,
+    continued,
     drained,
     feed_reference,
     feed_rows,
-    keep_last,
     learn,
     new_listeners,
     new_rows,
     new_trends,
-    restore,
     row_of,
 )
+from models.recommend.listeners import ListenerState
 from models.recommend.neighbours import RowColumns
 from models.recommend.reference_rows import ReferenceRows, ReferenceTrend
 from models.recommend.trends import TrendState
@@ -79,21 +79,8 @@ def check_published_rows_are_the_newest(case: Case) -> None:
 
 def check_rows_continue_after_restore(case: Case) -> None:
     """Rows rebuilt from their records at any place go on as the first would have."""
-    state = new_listeners(case, evicting=False)
-    original, restored = new_rows(case), new_rows(case)
-    changelog: dict[bytes, bytes | None] = {}
-    for at, batch in enumerate(batches(case.events, case.batch)):
-        if at == case.cut:
-            restore(restored, changelog)
-        learn(state, batch)
-        for frame in drained(state):
-            original.learn(frame)
-            if at >= case.cut:
-                restored.learn(frame)
-        records = original.changes()
-        keep_last(changelog, records)
-        if at >= case.cut:
-            assert restored.changes() == records
+    for records, again in continued(case, (new_rows(case), new_rows(case)), drained):
+        assert again == records
 
 
 def check_trends_equal_reference(case: Case) -> None:
@@ -117,29 +104,17 @@ def check_trends_equal_reference(case: Case) -> None:
 
 def check_trends_continue_after_restore(case: Case) -> None:
     """Trends rebuilt from their records at any place go on, to the last bit."""
-    state = new_listeners(case, evicting=False)
-    original, restored = new_trends(case), new_trends(case)
-    changelog: dict[bytes, bytes | None] = {}
-    for at, batch in enumerate(batches(case.events, case.batch)):
-        if at == case.cut:
-            restore(restored, changelog)
-        learn(state, batch)
-        for frame in state.drain_trend_counts():
-            original.learn(frame)
-            if at >= case.cut:
-                restored.learn(frame)
-        records = original.changes()
-        keep_last(changelog, records)
-        if at >= case.cut:
-            assert dict(restored.changes()) == dict(records)
-            for market in original.markets:
-                for window in _WINDOWS:
-                    expected = original.moving(market, window, 50)
-                    found = restored.moving(market, window, 50)
-                    assert found.track_ids == expected.track_ids
-                    assert found.scores.tolist() == expected.scores.tolist()
-                    assert found.accelerations.tolist() == expected.accelerations.tolist()
-                    assert found.directions == expected.directions
+    original, restored = states = new_trends(case), new_trends(case)
+    for records, again in continued(case, states, ListenerState.drain_trend_counts):
+        assert dict(again) == dict(records)
+        for market in original.markets:
+            for window in _WINDOWS:
+                expected = original.moving(market, window, 50)
+                found = restored.moving(market, window, 50)
+                assert found.track_ids == expected.track_ids
+                assert found.scores.tolist() == expected.scores.tolist()
+                assert found.accelerations.tolist() == expected.accelerations.tolist()
+                assert found.directions == expected.directions
 
 
 def check_records_are_as_of_their_call(case: Case) -> None:

@@ -7,11 +7,10 @@ import numpy as np
 from models.recommend.laws.driving import (
     Case,
     batches,
-    keep_last,
+    continued,
     learn,
     new_listeners,
     reference_learn,
-    restore,
 )
 from models.recommend.listeners import ListenerState
 from models.recommend.reference import ReferenceListeners
@@ -19,6 +18,7 @@ from models.recommend.reference_vectors import ReferenceVectors
 from models.recommend.tastes import Tastes
 from models.recommend.vectors import VectorState
 from models.recommend.vocabulary import Vocabulary
+from schemas.discoveries import DiscoveriesFrame
 
 CLOSE = 1e-3
 
@@ -44,22 +44,9 @@ def check_vectors_equal_reference(case: Case) -> None:
 
 def check_vectors_continue_after_restore(case: Case) -> None:
     """Vectors rebuilt from their records at any place go on, to the last bit."""
-    state = new_listeners(case, evicting=False)
-    original, restored = (VectorState(Vocabulary(1), 1_000) for _ in range(2))
-    changelog: dict[bytes, bytes | None] = {}
-    for at, batch in enumerate(batches(case.events, case.batch)):
-        if at == case.cut:
-            restore(restored, changelog)
-        learn(state, batch)
-        found = state.drain_discoveries()
-        if found is not None:
-            original.learn(found)
-            if at >= case.cut:
-                restored.learn(found)
-        records = original.changes()
-        keep_last(changelog, records)
-        if at >= case.cut:
-            assert restored.changes() == records
+    states = VectorState(Vocabulary(1), 1_000), VectorState(Vocabulary(1), 1_000)
+    for records, again in continued(case, states, _discovered):
+        assert again == records
 
 
 def check_tastes_are_those_learned(case: Case) -> None:
@@ -82,7 +69,11 @@ def check_tastes_are_those_learned(case: Case) -> None:
         np.testing.assert_allclose(learned.logs[own], read.logs[other], rtol=1e-6)
 
 
-def _feed(state: ListenerState, vectors: VectorState) -> None:
+def _discovered(state: ListenerState) -> list[DiscoveriesFrame]:
     found = state.drain_discoveries()
-    if found is not None:
+    return [] if found is None else [found]
+
+
+def _feed(state: ListenerState, vectors: VectorState) -> None:
+    for found in _discovered(state):
         vectors.learn(found)
