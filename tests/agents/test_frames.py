@@ -9,7 +9,7 @@ import pytest
 from agents.versions import OWNER
 from models.recommend.tastes import Tastes
 from models.recommend.vocabulary import Vocabulary
-from schemas.discoveries import DiscoveriesFrame, decode_discoveries, encode_discoveries
+from schemas.discoveries import decode_discoveries, encode_discoveries
 from schemas.frames import (
     ARTIST_MARK,
     PairsFrame,
@@ -21,6 +21,7 @@ from schemas.internal import HEADER_OFFSET, HEADER_REASON
 from schemas.outputs import TrendWindow, format_version
 from segue.telemetry import metrics
 from segue.testing.agent_bed import AgentBed
+from segue.testing.discovering import discovered
 from segue.testing.manual_clock import START_MS
 from segue.testing.trending import MarketPlays, popularity
 
@@ -64,9 +65,7 @@ def counts(market: str, **tracks: int) -> bytes:
 
 
 def discovery(track: str, *before: str) -> bytes:
-    index = np.arange(1 + len(before), dtype=np.int32)
-    size = np.array([len(before)], np.int32)
-    return encode_discoveries(DiscoveriesFrame([track, *before], index[:1], size, index[1:]))
+    return encode_discoveries(discovered((track, [*before])))
 
 
 def play(number: int, track: str) -> bytes:

@@ -12,23 +12,12 @@ from schemas.discoveries import (
     split_discoveries,
 )
 from schemas.frames import BadFrame
+from segue.testing.discovering import discovered
 
 Found = list[tuple[str, list[str]]]
 
 names = st.text(st.characters(exclude_categories=["Cc", "Cs"]), min_size=1, max_size=8)
 discoveries = st.lists(st.tuples(names, st.lists(names, max_size=30)), max_size=12)
-
-
-def frame_of(found: Found) -> DiscoveriesFrame:
-    before = [name for _, others in found for name in others]
-    used = sorted({*before, *(track for track, _ in found)})
-    index = {name: i for i, name in enumerate(used)}
-    return DiscoveriesFrame(
-        used,
-        np.array([index[track] for track, _ in found], np.int32),
-        np.array([len(others) for _, others in found], np.int32),
-        np.array([index[name] for name in before], np.int32),
-    )
 
 
 def read(*raw: bytes) -> Found:
@@ -44,25 +33,25 @@ def read(*raw: bytes) -> Found:
 
 @given(discoveries)
 def test_frame_comes_back_as_written(found: Found) -> None:
-    assert read(encode_discoveries(frame_of(found))) == found
+    assert read(encode_discoveries(discovered(*found))) == found
 
 
 @given(discoveries, st.integers(1200, 2000))
 def test_split_frames_fit_and_keep_the_order(found: Found, bytes_max: int) -> None:
     # 1,200 bytes hold 31 names of 8 characters of 4 bytes each, and their places.
-    parts = split_discoveries(frame_of(found), bytes_max)
+    parts = split_discoveries(discovered(*found), bytes_max)
     assert all(len(part) <= bytes_max for part in parts)
     assert read(*parts) == found
 
 
 def test_discovery_that_fits_no_record_is_refused() -> None:
-    frame = frame_of([("a" * 200, ["b" * 200])])
+    frame = discovered(("a" * 200, ["b" * 200]))
     with pytest.raises(ValueError, match="one discovery takes"):
         split_discoveries(frame, 300)
 
 
 @settings(max_examples=400)
-@given(discoveries.map(frame_of).map(encode_discoveries), st.data())
+@given(discoveries.map(lambda found: encode_discoveries(discovered(*found))), st.data())
 def test_damaged_frame_is_refused_or_safe_to_follow(raw: bytes, data: st.DataObject) -> None:
     at = data.draw(st.integers(0, len(raw) - 1))
     damaged = raw[:at] + data.draw(st.binary(max_size=3)) + raw[at + data.draw(st.integers(0, 3)) :]

@@ -8,19 +8,7 @@ import pytest
 from models.recommend.tastes import LATELY_KEY, VECTOR_RECORD, Tastes
 from models.recommend.vectors import VectorState
 from models.recommend.vocabulary import Vocabulary
-from schemas.discoveries import DiscoveriesFrame
-
-
-def discovered(*found: tuple[str, list[str]]) -> DiscoveriesFrame:
-    before = [name for _, others in found for name in others]
-    used = sorted({*before, *(track for track, _ in found)})
-    index = {name: i for i, name in enumerate(used)}
-    return DiscoveriesFrame(
-        used,
-        np.array([index[track] for track, _ in found], np.int32),
-        np.array([len(others) for _, others in found], np.int32),
-        np.array([index[name] for name in before], np.int32),
-    )
+from segue.testing.discovering import discovered
 
 
 def two_tastes(state: VectorState, plays: int = 600) -> None:
