@@ -6,10 +6,10 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 from prometheus_client import Counter
-from river.drift import ADWIN
 
 from models.recommend.arms import Arms
 from models.recommend.kernels.listener import COHORTS, HITS_10, TRIALS
+from models.recommend.shifts import load_detector
 from segue.clock import Clock
 from segue.telemetry import metrics
 
@@ -31,11 +31,8 @@ class Scoring:
         self._arms, self._clock = arms, clock
         self._due_s = clock.monotonic_s()
         self._waiting = np.zeros(1)
-        self._windows = {
-            (arm, name): ADWIN()  # type: ignore[no-untyped-call]  # it has no types
-            for arm in arms.names
-            for name in LISTS
-        }
+        adwin = load_detector()
+        self._windows = {(arm, name): adwin() for arm in arms.names for name in LISTS}
 
     def count(self, scores: NDArray[np.float64]) -> None:
         """Add sums as `ListenerState.drain_scores` gives them."""

@@ -1,7 +1,6 @@
 """Stage C: trends. Adds the plays of each market, decayed by age, and publishes what leads."""
 
 from collections.abc import AsyncIterator, Iterable
-from threading import Thread
 from typing import get_args
 from weakref import WeakKeyDictionary
 
@@ -9,7 +8,6 @@ from agents.deps import Deps
 from agents.frames import apply_frames
 from agents.verifying import Verifier
 from agents.versions import Versions
-from models.recommend.shifts import load_detector
 from models.recommend.trends import TrendState
 from models.recommend.vocabulary import Vocabulary
 from schemas.frames import decode_trend_counts
@@ -104,11 +102,8 @@ class TrendsStage:
 
 def register(app: SegueApp, deps: Deps, vocabulary: Vocabulary) -> None:
     """Register the agent `trend-counts`. Exactly once by the task's transaction."""
-    settings = deps.settings
-    # Nobody waits for it: River takes seconds to import, and its first use is minutes away.
-    Thread(target=load_detector, name="import-river", daemon=True).start()
     stage = TrendsStage(vocabulary, deps)
-    trends = TaskGroup(stage, app=app, settings=settings)
+    trends = TaskGroup(stage, app=app, settings=deps.settings)
     app.groups.append(trends)
 
     @app.agent(app.polls(stage.inputs[0]), name="trend-counts", concurrency=1)

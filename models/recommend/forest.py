@@ -50,7 +50,7 @@ class ConductForest:
 
     @cached_property
     def _trees(self) -> Any:  # Any: River types some of its methods only
-        """River's trees, made when they are first needed: River takes seconds to import."""
+        """River's trees. The import takes a second, so `warm` does it before anybody waits."""
         from river.anomaly import HalfSpaceTrees
 
         trees: Any = HalfSpaceTrees(_TREES, _HEIGHT, _WINDOW, seed=_SEED)

@@ -28,7 +28,7 @@ _TENTH: Final = _WHOLE / 10
 
 
 def load_detector() -> type[ADWIN]:
-    """Import River, which takes a second or two: nobody should wait for it on an event loop."""
+    """River's ADWIN. The import takes a second, so `warm` does it before anybody waits."""
     from river.drift import ADWIN
 
     return ADWIN

@@ -1,7 +1,8 @@
 """Compile, or load from the cache, every kernel a worker will call, before it is ready.
 
 Kernels are compiled for the types they are first called with, so a tiny log goes through every
-stage once, snapshot and restore included.
+stage once, snapshot and restore included. That imports River too, which models leave until they
+need it: a worker needs it for the first records that it restores, or for the first plays.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ _LISTENERS_MAX = 2
 
 
 def warm() -> None:
-    """Make compiled code ready. Seconds the first time on a machine, about one second after.
+    """Make compiled code ready. Seconds the first time on a machine, about two after.
 
     Changes nothing but the cache of compiled code beside the kernels. May be called again.
     """

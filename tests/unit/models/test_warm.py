@@ -59,6 +59,21 @@ def test_after_warming_nothing_is_compiled_on_the_way() -> None:
     assert sum(before.values()) > 10
 
 
+def test_after_warming_nothing_is_imported_on_the_way() -> None:
+    code = """if True:
+        import sys
+        from models.recommend import warm
+        warm()
+        before = {*sys.modules}
+        from models.recommend.forest import ConductForest
+        from models.recommend.shifts import ShareDetector
+        ConductForest().score([0.0] * 8)
+        ShareDetector().update(0.5)
+        print("river" in before, {*sys.modules} - before)"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "True set()", done.stdout
+
+
 @pytest.mark.parametrize("module", ["river", "matplotlib", "pyarrow", "faust", "torch", "asyncio"])
 def test_importing_the_recommender_does_not_import(module: str) -> None:
     code = f"import models.recommend, sys; print({module!r} in sys.modules)"
