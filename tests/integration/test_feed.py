@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,17 @@ from segue.testing import eventually
 ROWS = 40_000
 
 pytestmark = pytest.mark.integration
+
+
+@pytest.fixture(autouse=True)
+def _interruptible() -> Iterator[None]:
+    """A program begins with the default for what its parent handles, and ignores what that ignores.
+
+    So do tests that a shell without job control started in the background, and their children.
+    """
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 def command_of(settings: Settings, folder: Path, log: Path, *options: str) -> subprocess.Popen[str]:
