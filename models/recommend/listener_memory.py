@@ -15,7 +15,6 @@ from models.recommend.kernels.listener import (
     BEGINS,
     COHORTS,
     CONTEXT_BITS,
-    DIRTY,
     ERASED_MS,
     EVENT_COUNT,
     EVENT_NEXT,
@@ -43,7 +42,8 @@ from models.recommend.kernels.listener import (
     ListenerArrays,
     Trials,
 )
-from models.recommend.kernels.ring import link_newest, unlink
+from models.recommend.kernels.ring import unlink
+from models.recommend.kernels.slots import DIRTY, mark_used
 from models.recommend.listener_records import ListenerRecord, join_events
 from models.recommend.said import Statement, new_said, put, statements
 from models.recommend.vocabulary import Vocabulary
@@ -154,11 +154,8 @@ def new_trials(limits: ListenerLimits, arms: int) -> Trials:
 
 def touch(arrays: ListenerArrays, slot: int, batch: int) -> None:
     """Note that a batch changed a listener outside the kernels."""
-    link_newest(arrays.links, slot)
+    mark_used(arrays.links, arrays.dirty, arrays.counters, slot)
     arrays.stamp[slot] = batch
-    if not arrays.dirty[slot]:
-        arrays.dirty[slot] = 1
-        arrays.counters[DIRTY] += 1
 
 
 def clear(arrays: ListenerArrays, slot: int) -> None:

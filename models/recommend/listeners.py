@@ -23,7 +23,6 @@ from models.recommend.kernels.candidates import Scene
 from models.recommend.kernels.listener import (
     APPLIED,
     BLOCKED_ARTIST,
-    DIRTY,
     DUPLICATE,
     ERASED,
     ERASED_MS,
@@ -37,6 +36,7 @@ from models.recommend.kernels.listener import (
 from models.recommend.kernels.listening import NO_SLOT, PlayColumns, Rules, learn_plays
 from models.recommend.kernels.ranking import Ranker
 from models.recommend.kernels.ring import NEWER, link_newest, linked, take_dirty
+from models.recommend.kernels.slots import DIRTY
 from models.recommend.listener_memory import (
     HEARD_TRACKS,
     ListenerLimits,

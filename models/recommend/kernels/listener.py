@@ -63,8 +63,7 @@ KEPT: Final = (0, 64, 256, 64, 128, 20, 20, 20)
 LIKED_WITH: Final = 6
 """What a like is added to: the artist, and the five likes before it."""
 
-# Entries of ListenerArrays.counters.
-DIRTY: Final = 0
+# Entries of ListenerArrays.counters, after DIRTY of slots.
 TOUCHED: Final = 1  # entries of PlayColumns.touched
 SAMPLED: Final = 2  # rows of PlayColumns.features
 HELD_BY: Final = 3  # and four more: plays held back, by reason

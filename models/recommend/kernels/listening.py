@@ -17,7 +17,6 @@ from models.recommend.kernels.listener import (
     BEGINS,
     CONTEXT_BITS,
     CONTEXT_TRACKS,
-    DIRTY,
     DUPLICATE,
     ERASED,
     ERASED_MS,
@@ -61,8 +60,8 @@ from models.recommend.kernels.ranking import (
     new_bench,
     train,
 )
-from models.recommend.kernels.ring import link_newest
 from models.recommend.kernels.rows import find
+from models.recommend.kernels.slots import mark_used
 from models.recommend.kernels.table import Table, add
 
 __all__ = [
@@ -328,10 +327,7 @@ def _learn_play(
             ranker = Ranker(arms.weights[a], arms.squares[a], arms.trained[a])
             scene = left_out_of(trainer[1], arms.left_out[a])
             train(trainer[0], state, play, scene, ranker)
-    link_newest(state.links, slot)
-    if not state.dirty[slot]:
-        state.dirty[slot] = 1
-        state.counters[DIRTY] += 1
+    mark_used(state.links, state.dirty, state.counters, slot)
     meta[PLAYS] += 1
     new = _hear(state, slot, int(plays.track_hash[i]))
     if not held:

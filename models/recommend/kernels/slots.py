@@ -12,7 +12,7 @@ from models.recommend.kernels.ring import NEWER, link_newest
 
 __all__ = ["DIRTY", "EVICTED", "FREE", "SLOT_COUNTERS", "USED", "mark_used", "take_slot"]
 
-# Entries that the counters of each state begin with.
+# Entries that counters begin with; those of listeners, who get slots by name, with the first only.
 DIRTY: Final = 0
 USED: Final = 1  # slots ever taken
 FREE: Final = 2  # of them, on the stack `free`
