@@ -37,7 +37,7 @@ $(STAMPS)/kafka: docker/kafka/pom.xml segue/local/jars.py | $(STAMPS)/python
 	@touch $@
 
 $(STAMPS)/kernels: $(wildcard models/recommend/kernels/*.py) | $(STAMPS)/python
-	@echo "setup: compiling the recommender's kernels (half a minute the first time)"
+	@echo "setup: compiling the recommender's kernels (a minute the first time)"
 	@$(BIN)/python -c "from models.recommend.warm import warm; warm()"
 	@touch $@
 
