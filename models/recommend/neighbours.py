@@ -248,11 +248,12 @@ class NeighbourState:
             self._rows.counters[FREE] += 1
 
     def _withdraw_empty(self, names: list[str]) -> None:
-        """Forget the rows among `names` that nobody else gave anything to."""
+        """Forget the rows among `names` that nobody else gave anything to, and who those are by."""
         for name in names:
             slot = self._slots.find(name)
             if slot is not None and not self._rows.plays[slot] and not self._rows.sizes[slot]:
                 self._forget(name)
+                self.vocabulary.artist[self.vocabulary.find(name)] = NO_NAME
                 self._slots.note_gone(name)
                 self._withdrawn[name] = None
 

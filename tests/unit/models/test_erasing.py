@@ -51,6 +51,19 @@ def test_only_what_the_erased_listener_gave_is_taken_back() -> None:
     assert {*rows.drain_withdrawn()} == {"c", f"{ARTIST_MARK}x"}
 
 
+def test_who_a_track_is_by_goes_with_its_row_unless_another_listener_played_it() -> None:
+    listeners = state()
+    rows = NeighbourState(listeners.vocabulary)
+    for user, track in (("ann", "hers"), ("ann", "both"), ("bob", "both")):
+        listeners.learn([play(track, user_id=user, artist="x")])
+    rows_of(listeners, rows)
+    listeners.erase("ann", LATER)
+    rows_of(listeners, rows)
+    words = listeners.vocabulary
+    known = {track: words.names[words.artist[words.find(track)]] for track in ("hers", "both")}
+    assert known == {"hers": "", "both": f"{ARTIST_MARK}x"}
+
+
 def test_a_skip_is_taken_back_too_where_it_stood_among_the_plays() -> None:
     listeners, rows = state(), NeighbourState(Vocabulary())
     skip = play("s", T0 + 2, end_reason="skipped", played_ms=0)
