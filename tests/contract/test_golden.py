@@ -7,7 +7,6 @@ read, or is refused by name if its version was replaced.
 import hashlib
 from collections.abc import Callable
 from dataclasses import fields, replace
-from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -15,19 +14,16 @@ import numpy as np
 import pytest
 
 from schemas.codec import EventDecoder, encode_event
-from schemas.discoveries import DiscoveriesFrame, decode_discoveries, encode_discoveries
+from schemas.discoveries import decode_discoveries, encode_discoveries
 from schemas.events import Feedback, PlayEvent
 from schemas.frames import (
-    ARTIST_MARK,
-    PairsFrame,
-    TrendCountsFrame,
     decode_pairs,
     decode_trend_counts,
     encode_pairs,
     encode_trend_counts,
 )
-from schemas.impressions import Impression, ShownEntry
-from schemas.internal import TopicRecord, decode_topic_record, encode_topic_record
+from schemas.impressions import Impression
+from schemas.internal import decode_topic_record, encode_topic_record
 from schemas.outputs import (
     RecommendationList,
     Recommendations,
@@ -42,157 +38,54 @@ from schemas.outputs import (
     encode_similar,
     encode_trending,
 )
-from schemas.tracks import CatalogueEntry, Credit, EntryDecoder
+from schemas.tracks import EntryDecoder
+from segue.testing.golden_messages import (
+    BLOCK,
+    DISCOVERIES,
+    ERASED_PAIRS,
+    EXPLORED,
+    EXPLORING,
+    FULL,
+    FULL_TRACK,
+    GLANCED,
+    LIST,
+    MINIMAL,
+    PAIRS,
+    SAID,
+    SHOWN,
+    SIMILAR,
+    TOPIC,
+    TRACK,
+    TRENDING,
+    TRENDS,
+    VERSION,
+)
 
 GOLDEN = Path(__file__).parents[2] / "schemas" / "golden"
-VERSION = "1795383600000-0000000000001234"
-
-MINIMAL = PlayEvent(
-    event_id="e-1",
-    user_id="listener-1",
-    track_id="track-1",
-    started_at_ms=1_795_383_612_345,
-    played_ms=184_000,
-    duration_ms=215_000,
-    end_reason="finished",
-)
-FULL = PlayEvent(
-    event_id="01JD8Q5Z2N7T0V9W3X4Y5Z6A7B",
-    user_id="användare:åäö 🎧",
-    track_id="トラック/42",
-    started_at_ms=1_795_383_612_345,
-    played_ms=0,
-    duration_ms=0,
-    end_reason="skipped",
-    session_id="s-9",
-    artist='Sigur "Rós"',
-    title="Ágætis byrjun\n(live)",
-    context="playlist:42",
-    market="pt-BR",
-    device="phone",
-)
-BLOCK = Feedback(
-    event_id="f-1",
-    user_id="listener-1",
-    kind="block_track",
-    track_id="track-1",
-    at_ms=1_795_383_612_345,
-)
-statement = partial(Feedback, user_id="listener-1", at_ms=1_795_383_612_345)
-SAID = [
-    statement(event_id="f-2", kind="like", track_id="track-1", artist="Sigur Rós"),
-    statement(event_id="f-3", kind="unlike", track_id="track-1"),
-    statement(event_id="f-4", kind="hide", track_id="トラック/42"),
-    statement(event_id="f-5", kind="block_artist", artist="Sigur Rós"),
-    statement(event_id="f-6", kind="unblock_artist", artist=" SIGUR RÓS"),
-    statement(event_id="f-7", kind="undo", track_id="トラック/42"),
-    statement(event_id="f-8", kind="undo", artist="Sigur Rós"),
-    statement(
-        event_id="f-9",
-        kind="taste",
-        artists=("Sigur Rós", "Björk"),
-        genres=("post-rock",),
-        languages=("is", "en"),
-    ),
-]
-PAIRS = PairsFrame(
-    names=["track-1", "トラック/42", "track-3", f"{ARTIST_MARK}sigur rós"],
-    play_track=np.array([0, 2, 3], np.int32),
-    play_artist=np.array([3, 2, 3], np.int32),
-    play_count=np.array([1, 7, 2], np.int32),
-    left=np.array([0, 1, 2, 3], np.int32),
-    right=np.array([1, 0, 0, 1], np.int32),
-    weight=np.array([2520, 2520, 1 << 40, 5040], np.int64),
-    forward=np.array([1, 0, 1, 0], np.uint8),
-)
-ERASED_PAIRS = replace(PAIRS, erased=True)
-TRENDS = TrendCountsFrame(
-    market="pt-BR",
-    names=["track-1", "トラック/42"],
-    track=np.array([0, 1, 0], np.int32),
-    bucket=np.array([29_923_060, 29_923_060, 29_923_061], np.int64),
-    count=np.array([3, 1, 2], np.int32),
-)
-DISCOVERIES = DiscoveriesFrame(
-    names=["track-1", "トラック/42", "track-3"],
-    track=np.array([0, 2], np.int32),
-    size=np.array([1, 2], np.int32),
-    before=np.array([1, 0, 1], np.int32),
-)
-LIST = RecommendationList(
-    version=VERSION,
-    user_id="listener-1",
-    kind="next",
-    at_ms=1_795_383_612_400,
-    track_ids=["track-3", "トラック/42"],
-    scores=[1.0, 0.5],
-    sources=["together", "popular"],
-    because=[1, -1],
-    session=["track-1", "トラック/9"],
-    arm="without-artist",
-)
-SIMILAR = SimilarTracks(
-    version=VERSION,
-    track_id="track-1",
-    at_ms=1_795_383_612_400,
-    plays=12,
-    track_ids=["track-3"],
-    scores=[2520],
-    after=[1260],
-    lately=[1890],
-    artist="sigur rós",
-)
-TRENDING = TrendingTracks(
-    version=VERSION,
-    market="world",
-    window="hour",
-    at_ms=1_795_383_612_400,
-    track_ids=["track-1", "track-3"],
-    scores=[12.5, 3.0],
-    accelerations=[1.25, -0.011],
-    directions=["new", "steady"],
-    shifted_at_ms=1_795_383_600_000,
-)
-TRACK = CatalogueEntry(track_id="track-1", title="Ágætis byrjun")
-FULL_TRACK = CatalogueEntry(
-    track_id="トラック/42",
-    title='Ágætis "byrjun"',
-    artists=(Credit("Sigur Rós"), Credit("Ann", "featured"), Credit("Bo", "composer")),
-    album="Ágætis byrjun",
-    work_id="work-7",
-    isrc="ISRC11900042",
-    duration_ms=479_000,
-    released_on="1999-06-12",
-    genres=("post-rock", "ambient"),
-    language="is",
-    aliases=("A good beginning",),
-)
-TOPIC = TopicRecord(topic="segue.plays.v1", partitions=4, created_at_ms=1_795_383_600_000)
-
-SHOWN = Impression(
-    event_id="i-1",
-    user_id="listener-1",
-    kind="discover",
-    version=VERSION,
-    at_ms=1_795_383_612_345,
-    entries=(
-        ShownEntry("トラック/42", 0, "seen", "together"),
-        ShownEntry("track-3", 1, "tapped", "popular"),
-        ShownEntry("track-4", 2, "dismissed", "artist"),
-    ),
-    arm="without-artist",
-)
-GLANCED = Impression(
-    event_id="i-2",
-    user_id="listener-1",
-    kind="next",
-    version=VERSION,
-    at_ms=1_795_383_612_345,
-    entries=(ShownEntry("track-3", 99, "seen"),),
-)
 
 OF_PRIVACY = ("ListenerExport", "PrivacyRequest.erase", "PrivacyRequest.export")
-"""Tested in `test_golden_privacy`; version 4 is in `test_golden_exploration`."""
+"""Tested in `test_golden_privacy`."""
+
+
+def written(found: RecommendationList) -> bytes:
+    """A list as a worker writes it: from columns."""
+    return encode_list(
+        VERSION,
+        found.user_id,
+        kind=found.kind,
+        at_ms=found.at_ms,
+        session=found.session,
+        arm=found.arm,
+        columns=(
+            found.track_ids,
+            np.array(found.scores, np.float32),
+            found.sources,
+            np.array(found.because, np.int8),
+        ),
+        propensity=found.propensity,
+    )
+
+
 # version and name of the file -> its bytes as today's code writes them
 WRITERS: dict[str, Callable[[], bytes]] = {
     "v1/PlayEvent.minimal.json": lambda: encode_event(MINIMAL),
@@ -205,20 +98,9 @@ WRITERS: dict[str, Callable[[], bytes]] = {
     "v3/Impression.full.json": lambda: encode_event(SHOWN),
     "v3/Impression.minimal.json": lambda: encode_event(GLANCED),
     "v3/Feedback.array.json": lambda: msgspec.json.encode(SAID),
-    "v3/RecommendationList.json": lambda: encode_list(
-        VERSION,
-        LIST.user_id,
-        kind=LIST.kind,
-        at_ms=LIST.at_ms,
-        session=LIST.session,
-        arm=LIST.arm,
-        columns=(
-            LIST.track_ids,
-            np.array(LIST.scores, np.float32),
-            LIST.sources,
-            np.array(LIST.because, np.int8),
-        ),
-    ),
+    "v4/Impression.json": lambda: encode_event(EXPLORED),
+    "v3/RecommendationList.json": lambda: written(LIST),
+    "v4/RecommendationList.json": lambda: written(EXPLORING),
     "v2/Recommendations.json": lambda: encode_recommendations(
         golden("v2/RecommendationList.json"),
         golden("v2/RecommendationList.json").replace(b'"kind":"next"', b'"kind":"discover"'),
@@ -326,7 +208,7 @@ def test_golden_files_are_never_edited(version: str) -> None:
 
 
 def test_every_golden_file_has_a_test() -> None:
-    found = {str(path.relative_to(GOLDEN)) for path in GOLDEN.glob("v[1-3]/*.*")}
+    found = {str(path.relative_to(GOLDEN)) for path in GOLDEN.glob("v*/*.*")}
     of_privacy = {f"v3/{name}.json" for name in OF_PRIVACY}
     assert found == {*WRITERS, *REPLACED, *OLDER, *of_privacy, "v1/PlayEvent.newer.json"}
 
@@ -353,6 +235,7 @@ def test_golden_impressions_are_read() -> None:
     decode = EventDecoder(Impression).decode
     assert decode(golden("v3/Impression.full.json")) == [SHOWN]
     assert decode(golden("v3/Impression.minimal.json")) == [GLANCED]
+    assert decode(golden("v4/Impression.json")) == [EXPLORED]
 
 
 def test_golden_entries_are_read() -> None:
@@ -363,6 +246,7 @@ def test_golden_entries_are_read() -> None:
 
 def test_golden_outputs_are_read() -> None:
     assert decode_list(golden("v3/RecommendationList.json")) == LIST
+    assert decode_list(golden("v4/RecommendationList.json")) == EXPLORING
     both = decode_recommendations(golden("v2/Recommendations.json"))
     older = msgspec.structs.replace(LIST, arm="default")
     assert both == Recommendations(older, msgspec.structs.replace(older, kind="discover"))
