@@ -73,12 +73,13 @@ class ReferenceRows:
         if not row[right] and not self.forward[left, right]:
             del row[right], self.forward[left, right], self.fading[left, right]
 
-    def drop_empty(self, tracks: Iterable[str]) -> None:
-        """Forget rows that nobody gave anything to, after an erasure."""
-        for track in tracks:
-            if track in self.rows and not self.rows[track] and not self.plays[track]:
-                del self.rows[track], self.plays[track]
-                self.artists.pop(track, None)
+    def drop_empty(self, tracks: Iterable[str]) -> list[str]:
+        """Forget rows that nobody gave anything to, after an erasure; which they were."""
+        dropped = [t for t in tracks if t in self.rows and not self.rows[t] and not self.plays[t]]
+        for track in dropped:
+            del self.rows[track], self.plays[track]
+            self.artists.pop(track, None)
+        return dropped
 
     def name_artist(self, track: str, artist: str) -> None:
         """Note who a track is by, if it has a row."""

@@ -179,11 +179,10 @@ def pair_entries(frame: PairsFrame) -> list[tuple[str, str, int, bool]]:
     ]
 
 
-def feed_reference(reference: ReferenceRows, frame: PairsFrame) -> None:
-    """What a frame says, entry by entry."""
+def feed_reference(reference: ReferenceRows, frame: PairsFrame) -> list[str]:
+    """What a frame says, entry by entry. Returns the tracks of whose rows it left nothing."""
     if frame.erased:
-        _take_back(reference, frame)
-        return
+        return _take_back(reference, frame)
     for track, count in zip(frame.play_track.tolist(), frame.play_count.tolist(), strict=True):
         reference.add_plays(frame.names[track], count)
     for left, right, weight, forward in pair_entries(frame):
@@ -191,14 +190,15 @@ def feed_reference(reference: ReferenceRows, frame: PairsFrame) -> None:
     for track, artist in zip(frame.play_track.tolist(), frame.play_artist.tolist(), strict=True):
         if artist != track:
             reference.name_artist(frame.names[track], frame.names[artist])
+    return []
 
 
-def _take_back(reference: ReferenceRows, frame: PairsFrame) -> None:
+def _take_back(reference: ReferenceRows, frame: PairsFrame) -> list[str]:
     for track, count in zip(frame.play_track.tolist(), frame.play_count.tolist(), strict=True):
         reference.take_back_plays(frame.names[track], count)
     for left, right, weight, forward in pair_entries(frame):
         reference.take_back_weight(left, right, weight, forward=forward)
-    reference.drop_empty(frame.names)
+    return reference.drop_empty(frame.names)
 
 
 def sent_trends(state: ListenerState) -> Counter[tuple[str, str, int]]:

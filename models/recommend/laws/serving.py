@@ -66,7 +66,9 @@ def run_beside_reference(case: Case) -> tuple[Pipeline, ReferenceRankers, Refere
             vectors.learn(track, before)
         listeners.discoveries.clear()
         for frame in sent.pairs:
-            feed_reference(rows, frame)
+            for track in feed_reference(rows, frame):
+                listeners.artists.pop(track, None)
+                artists.pop(track, None)
         for market in pipeline.trends.markets:
             names, scores = pipeline.trends.trending(market, "day", 100)
             trends[market] = [*zip(names, scores.tolist(), strict=True)]
