@@ -11,13 +11,16 @@ from agents import (
     pairs,
     plays,
     privacy,
+    tracks,
     trend_counts,
 )
 from agents.deps import Deps
 from agents.listeners import ListenersStage
 from agents.lists import ListWriter
 from agents.pairs import NeighboursStage
+from agents.tracks import FreshArtists
 from models.recommend.arms import Arms
+from models.recommend.catalogue import Catalogue
 from models.recommend.kernels.candidates import Rates
 from models.recommend.recommender import Recommender
 from models.recommend.rowcache import RowCache
@@ -35,7 +38,7 @@ from streams.tasks import TaskGroup
 __all__ = ["register_all"]
 
 ROWS_MIN = 50_000
-ROWS_PER_PLAY = 12  # five tracks of the session, their artists, the new track and its artist
+ROWS_PER_PLAY = 18  # five tracks of the session and the new one, each with its artist and album
 
 
 def register_all(app: SegueApp, deps: Deps) -> None:
@@ -51,10 +54,12 @@ def register_all(app: SegueApp, deps: Deps) -> None:
     app.readers.append(
         BroadcastReader(settings, vectors, tastes.apply, health=deps.health, priority=app.priority)
     )
+    catalogue = Catalogue(vocabulary, settings.catalogue_tracks_max)
     recommender = Recommender(
         vocabulary,
         rows,
         tastes=tastes,
+        catalogue=catalogue,
         list_length=settings.list_length,
         artist_tracks_max=settings.artist_tracks_max,
         exploration_share=settings.exploration_share,
@@ -62,7 +67,8 @@ def register_all(app: SegueApp, deps: Deps) -> None:
     )
     neighbours = TaskGroup(NeighboursStage(vocabulary, deps), app=app, settings=settings)
     lists = ListWriter(recommender, rows, neighbours, deps)
-    stage = ListenersStage(vocabulary, lists, deps, arms=_arms(settings))
+    fresh = FreshArtists()
+    stage = ListenersStage(vocabulary, lists, deps, fresh, arms=_arms(settings))
     listeners = TaskGroup(stage, app=app, settings=settings)
     app.groups += [listeners, neighbours]
     plays.register(app, deps, listeners, lists)
@@ -72,6 +78,7 @@ def register_all(app: SegueApp, deps: Deps) -> None:
     pairs.register(app, deps, neighbours)
     trend_counts.register(app, deps, vocabulary)
     discoveries.register(app, deps, vocabulary)
+    tracks.register(app, deps, catalogue, fresh)
 
 
 def _arms(settings: Settings) -> Arms:

@@ -5,8 +5,10 @@ from collections.abc import AsyncIterator, Iterator
 from agents.deps import Deps
 from agents.lists import ListWriter
 from agents.scoring import Scoring
+from agents.tracks import FreshArtists
 from agents.verifying import Verifier
 from models.recommend.arms import Arms
+from models.recommend.listener_memory import listening_to
 from models.recommend.listeners import ListenerLimits, ListenerState
 from models.recommend.vocabulary import Vocabulary
 from schemas.discoveries import split_discoveries
@@ -23,13 +25,14 @@ from schemas.registry import (
     RECOMMENDATIONS,
     TREND_COUNTS,
 )
-from streams.sinks.redis import Values
+from streams.sinks.redis import Values, Write
 from streams.stage import Output
 from streams.task import PartitionTask
 
 __all__ = ["ListenersStage"]
 
 DAY_MS = 86_400_000
+REFRESHED_LISTENERS = 100  # of a partition, each time: a hit's next track has many who wait
 REWRITE_LISTENERS = 200  # lists made at once when Redis lost its data
 
 
@@ -40,7 +43,13 @@ class ListenersStage:
     needs = ("neighbours", "trends")
 
     def __init__(
-        self, vocabulary: Vocabulary, lists: ListWriter, deps: Deps, *, arms: Arms
+        self,
+        vocabulary: Vocabulary,
+        lists: ListWriter,
+        deps: Deps,
+        fresh: FreshArtists,
+        *,
+        arms: Arms,
     ) -> None:
         prefix = deps.settings.topic_prefix
         inputs = (PLAYS, FEEDBACK, IMPRESSIONS, PRIVACY)
@@ -53,6 +62,7 @@ class ListenersStage:
         self._vocabulary, self._lists, self._deps = vocabulary, lists, deps
         self._verifier = Verifier(deps)
         self._arms, self._scoring = arms, Scoring(arms, deps.clock)
+        self._fresh = fresh
 
     def new_state(self, partition: int) -> ListenerState:
         """Return an empty state of the configured limits."""
@@ -67,7 +77,8 @@ class ListenersStage:
             erasure_memory_ms=settings.erasure_memory_days * DAY_MS,
             erasure_key=settings.erasure_secret.get_secret_value().encode(),
         )
-        return ListenerState(self._vocabulary, limits, arms=self._arms)
+        catalogue = self._lists.recommender.catalogue
+        return ListenerState(self._vocabulary, limits, catalogue, arms=self._arms)
 
     def outputs(self, state: ListenerState) -> list[Output]:
         """Drain pairs (a frame per partition of the left track), discoveries, trend counts (per
@@ -102,10 +113,25 @@ class ListenersStage:
                 yield Output(self._recommendations, partition, key, raw)
 
     async def publish(self, task: PartitionTask[ListenerState], *, complete: bool) -> None:
-        """Count how lists did; see about every second whether Redis still holds them."""
+        """Count how lists did; see about every second whether Redis still holds them; write those
+        that the catalogue changes."""
         self._scoring.count(task.state.drain_scores())
         if not complete:  # else nothing waits: lists were written before their plays counted
             await self._verifier.verify_if_due(task)
+            await self._refresh(task)
+
+    async def _refresh(self, task: PartitionTask[ListenerState]) -> None:
+        """Write again the lists of those whose session has an artist with a new track."""
+        artists = self._fresh.take(task.partition)
+        if not artists:
+            return
+        async with task.lock:  # else a play's lists might be overwritten by older ones
+            task.ensure_open()
+            state = task.state
+            slots = listening_to(state.arrays, len(state), artists, REFRESHED_LISTENERS)
+            if slots:
+                values = await self._lists.make(task, slots, task.version_offset)
+                await self._deps.sink.write(Write(task, values))
 
     async def everything(self, task: PartitionTask[ListenerState]) -> AsyncIterator[Values]:
         """Make all lists anew from the state."""

@@ -13,7 +13,8 @@ Layout, little-endian, columns aligned so that compiled code reads them in place
     forward (pairs only)                                 u8 each
     names                                                UTF-8, joined by newline
 
-A name is a track id, or `ARTIST_MARK` and the name of an artist.
+A name is a track id, or `ARTIST_MARK` and the name of an artist, or `ALBUM_MARK` and that of an
+album.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from numpy.typing import NDArray
 from schemas.events import ID_BYTES_MAX
 
 __all__ = [
+    "ALBUM_MARK",
     "ARTIST_MARK",
     "BadFrame",
     "PairsFrame",
@@ -53,6 +55,8 @@ _VERSION: Final = 3
 
 ARTIST_MARK: Final = "\x01"
 """What the name of an artist begins with. Ids hold no control characters, so none is like it."""
+ALBUM_MARK: Final = "\x02"
+"""What the name of an album begins with."""
 
 
 class BadFrame(ValueError):

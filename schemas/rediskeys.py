@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from typing import Final
 
-from schemas.frames import ARTIST_MARK
+from schemas.frames import ALBUM_MARK, ARTIST_MARK
 
 __all__ = [
     "EPOCH_COMPLETE",
     "KINDS",
     "PREFIX",
     "accept_key",
+    "album_key",
     "artist_key",
     "discover_key",
     "epoch_key",
@@ -37,6 +38,7 @@ KINDS: Final[dict[str, str]] = {
     "discover:{user_id}": "RecommendationList: only what the listener has not heard lately.",
     "similar:{track_id}": "SimilarTracks: what is played together with the track.",
     "artist:{name}": "SimilarTracks: an artist's tracks; the name folded as documented.",
+    "album:{artist}/{title}": "SimilarTracks: an album's tracks; both folded as an artist's name.",
     "trend:{market}:{window}": "TrendingTracks: `hour`, `day` or `week`; market `world` is all.",
     "newest:{stage}:{partition}": "The newest version written; older ones are refused.",
     "epoch:{stage}:{partition}": "`complete` once all of a partition is written; for workers.",
@@ -66,13 +68,20 @@ def similar_key(track_id: str) -> str:
 
 
 def row_key(name: str) -> str:
-    """Key of a row: of a track, or of an artist if the name begins with `ARTIST_MARK`."""
-    return artist_key(name[1:]) if name.startswith(ARTIST_MARK) else similar_key(name)
+    """Key of a row: of a track, or of an artist or album if the name begins with its mark."""
+    if name.startswith(ARTIST_MARK):
+        return artist_key(name[1:])
+    return album_key(name[1:]) if name.startswith(ALBUM_MARK) else similar_key(name)
 
 
 def artist_key(name: str) -> str:
     """Key of an artist's tracks; `name` is that of `schemas.artists.artist_name`."""
     return f"segue:v1:artist:{name}"
+
+
+def album_key(name: str) -> str:
+    """Key of an album's tracks; `name` is that of `schemas.artists.album_name`."""
+    return f"segue:v1:album:{name}"
 
 
 def trend_key(market: str, window: str) -> str:

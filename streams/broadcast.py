@@ -76,6 +76,11 @@ class BroadcastReader:
         health.not_ready(self._name)
         health.watch(self._name, self._is_behind)
 
+    @property
+    def is_complete(self) -> bool:
+        """Whether everything was applied that there was at the start."""
+        return self._complete.is_set()
+
     async def complete(self) -> None:
         """Wait until everything was applied that there was at the start."""
         await self._complete.wait()

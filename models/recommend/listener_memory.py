@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
@@ -15,6 +16,7 @@ from models.recommend.kernels.listener import (
     BEGINS,
     COHORTS,
     CONTEXT_BITS,
+    CONTEXT_USED,
     ERASED_MS,
     EVENT_COUNT,
     EVENT_NEXT,
@@ -42,7 +44,7 @@ from models.recommend.kernels.listener import (
     ListenerArrays,
     Trials,
 )
-from models.recommend.kernels.ring import unlink
+from models.recommend.kernels.ring import linked, unlink
 from models.recommend.kernels.slots import DIRTY, mark_used
 from models.recommend.listener_records import ListenerRecord, join_events
 from models.recommend.said import Statement, new_said, put, statements
@@ -55,6 +57,7 @@ __all__ = [
     "ListenerSnapshot",
     "clear",
     "ids_of",
+    "listening_to",
     "load",
     "new_arrays",
     "new_trials",
@@ -63,6 +66,7 @@ __all__ = [
 ]
 
 HEARD_TRACKS: Final = 160
+LISTENING_MAX: Final = 10_000
 _OF_NO_LISTENER: Final = {"links", "counters", "said", "liked"}
 """Arrays without a row by slot, or whose rows are seen to elsewhere."""
 
@@ -119,6 +123,20 @@ class ListenerSnapshot:
     last_track: str
     conduct: Conduct
     erased_ms: int
+
+
+def listening_to(
+    arrays: ListenerArrays, listeners: int, artists: Sequence[int], limit: int
+) -> list[int]:
+    """At most `limit` slots of listeners whose session has one of the artists, used last first.
+
+    Of `listeners`, the 10,000 used last are looked at.
+    """
+    slots = linked(arrays.links, min(listeners, LISTENING_MAX))[::-1]
+    held = np.isin(arrays.artists[slots, :CONTEXT_USED], artists)
+    held &= np.arange(CONTEXT_USED) < arrays.meta[slots, SESSION_LENGTH][:, None]
+    found: list[int] = slots[held.any(axis=1)][:limit].tolist()
+    return found
 
 
 def new_arrays(limits: ListenerLimits) -> ListenerArrays:

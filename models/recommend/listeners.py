@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.recommend.arms import Arms, Rankers
+from models.recommend.catalogue import Catalogue
 from models.recommend.changing import SLICE_RECORDS, Records
 from models.recommend.erasures import ERASURE_MARK, new_erasures
 from models.recommend.exploring import BANDIT_KEY, StrategyBandit
@@ -69,19 +70,22 @@ class ListenerState:
     """The listeners of one partition and the rankers of their lists. A `KeyedState`.
 
     Keys are user ids, hashes of those that were erased, `FOREST_KEY`, `BANDIT_KEY`, and those of
-    the rankers of each arm, which begin with `RANKER_KEY`.
+    the rankers of each arm, which begin with `RANKER_KEY`. `catalogue` says of tracks what plays
+    do not.
 
-    All methods are synchronous and bounded by their input. Nothing here raises on an event that the
-    codec let through. Slots returned are valid until the next call that learns, blocks or restores.
+    All methods are synchronous and bounded by their input; none raises on an event that the codec
+    let through. Slots that methods return are valid until the next that learns, blocks or restores.
     """
 
     def __init__(
         self,
         vocabulary: Vocabulary,
         limits: ListenerLimits | None = None,
+        catalogue: Catalogue | None = None,
         *,
         arms: Arms | None = None,
     ) -> None:
+        self._catalogue = Catalogue(vocabulary, 1) if catalogue is None else catalogue
         self.limits = limits or ListenerLimits()
         self.arms = arms or Arms()
         self.vocabulary = vocabulary
@@ -175,8 +179,8 @@ class ListenerState:
             return Learned(np.zeros(0, np.uint8), [])
         self._begin()
         self._looks = []
-        columns = play_columns(plays, exempt, self.vocabulary)
-        self._outbox.pairs.reserve(13 * len(plays))
+        columns = play_columns(plays, exempt, self.vocabulary, self._catalogue)
+        self._outbox.pairs.reserve(15 * len(plays))
         self._outbox.trends.reserve(2 * len(plays))
         self._learn_all([play.user_id for play in plays], columns, lists)
         self._note_artists(columns)
@@ -215,7 +219,7 @@ class ListenerState:
         if not self._erasures.note(user_id, at_ms, newest_ms):
             return False
         if slot is not None:
-            self._outbox.erase(self.arrays, slot)
+            self._outbox.erase(self.arrays, slot, self._catalogue.albums(self.arrays.recent[slot]))
             self._statements.sum_given(self.arrays, slot, self._outbox.erased)
             self._evicted[user_id] = None
             self._forget(user_id)

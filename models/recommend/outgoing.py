@@ -37,8 +37,8 @@ class Outbox:
     """Sums of pairs, plays and trend counts since the last drain.
 
     A sum of two tracks in turn stands for both rows: in that of the first it came after, in that
-    of the second before. The sum of a track with itself is its plays. An artist's row alone gains
-    by its tracks. What erased listeners gave is summed apart, to be taken back.
+    of the second before. The sum of a track with itself is its plays. Rows of artists and
+    albums alone gain by their tracks. What erased listeners gave is summed apart, to be taken back.
     """
 
     def __init__(self, vocabulary: Vocabulary) -> None:
@@ -71,10 +71,13 @@ class Outbox:
         if len(tracks):
             self._named.append((tracks, artists))
 
-    def erase(self, arrays: ListenerArrays, slot: int) -> None:
-        """Take back what the retained plays of a listener gave. O(plays retained)."""
+    def erase(self, arrays: ListenerArrays, slot: int, albums: NDArray[np.int32]) -> None:
+        """Take back what the retained plays of a listener gave. O(plays retained).
+
+        `albums` are those of the recent tracks, 0 where there is none.
+        """
         self.erased.reserve(GIVEN_SUMS_MAX)
-        sum_given(arrays, slot, self.erased.table)
+        sum_given(arrays, slot, albums, self.erased.table)
 
     def drain_pairs(self, partition_of: Callable[[str], int]) -> dict[int, PairsFrame]:
         """One frame per partition of the left track, ascending; its pairs sorted by left track.

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from models.evaluate.scores import WITHOUT
 from models.recommend.arms import WHOLE, Arms
+from models.recommend.catalogue import Catalogue
 from models.recommend.kernels.candidates import Rates
 from models.recommend.listener_memory import ListenerLimits
 from models.recommend.listeners import ListenerState
@@ -58,7 +59,8 @@ class Pipeline:
     ) -> None:
         self.vocabulary = Vocabulary()
         arms = Arms() if without is None else Arms({WITHOUT + without: WHOLE})
-        self.listeners = ListenerState(self.vocabulary, limits, arms=arms)
+        self.catalogue = Catalogue(self.vocabulary, tracks_max)
+        self.listeners = ListenerState(self.vocabulary, limits, self.catalogue, arms=arms)
         self.neighbours = NeighbourState(self.vocabulary, tracks_max)
         self.trends = TrendState(self.vocabulary, tracks_per_market_max=tracks_max)
         self.vectors = VectorState(self.vocabulary, max(tracks_max, 1_000))
@@ -66,6 +68,7 @@ class Pipeline:
             self.vocabulary,
             self.neighbours,
             tastes=self.vectors,
+            catalogue=self.catalogue,
             list_length=list_length,
             filtered=filtered,
             rates=rates,

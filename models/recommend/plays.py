@@ -10,6 +10,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from models.recommend.catalogue import Catalogue
 from models.recommend.kernels.conduct import FEATURES
 from models.recommend.kernels.listening import BROKEN_OFF, NOT_EARLY, SKIPPED_EARLY, PlayColumns
 from models.recommend.statements import artist_row
@@ -92,13 +93,18 @@ def artist_key(play: PlayEvent) -> str:
 
 
 def play_columns(
-    plays: Sequence[PlayEvent], exempt: Sequence[bool], vocabulary: Vocabulary
+    plays: Sequence[PlayEvent],
+    exempt: Sequence[bool],
+    vocabulary: Vocabulary,
+    catalogue: Catalogue,
 ) -> PlayColumns:
     """A batch as arrays, with strings replaced by ids and hashes; to be learned."""
     count = len(plays)
     track = vocabulary.intern([play.track_id for play in plays])
     market = vocabulary.intern([play.market or "" for play in plays])
     artist = vocabulary.intern([*map(artist_key, plays)])
+    if len(catalogue):  # what the play says goes before
+        artist = np.where(artist, artist, catalogue.artists(track))
     session = [0 if play.session_id is None else hash64(play.session_id) or 1 for play in plays]
     early = [
         _EARLY[play.end_reason] if play.end_reason not in _WHOLE and is_early(play) else NOT_EARLY
@@ -109,6 +115,7 @@ def play_columns(
         track=track,
         track_hash=vocabulary.hash32[track].astype(np.uint16),
         artist=artist,
+        album=catalogue.albums(track),
         event=event_hashes([play.event_id for play in plays]),
         session=np.array(session, np.int64),
         started_ms=np.array([play.started_at_ms for play in plays], np.int64),

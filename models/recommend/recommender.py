@@ -14,6 +14,7 @@ from typing import Final, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from models.recommend.catalogue import Catalogue
 from models.recommend.kernels.candidates import (
     NOTHING,
     Exploring,
@@ -97,18 +98,20 @@ class Recommender:
     """Makes lists for listeners of any state that shares its vocabulary.
 
     Knows trends by `set_trending`; rows come from `rows`: the cache of a worker, or a
-    `NeighbourState` of the same process; `tastes` are the vectors of the embedding. A list holds at
-    most `artist_tracks_max` tracks of one artist, spread out; with 0 as many as there are. Of the
-    `discover` lists `exploration_share` explore. For evaluation: not `filtered`, lists may hold the
-    track just played and any number of an artist, and none explores.
+    `NeighbourState` of the same process; `tastes` are the vectors of the embedding; `catalogue`
+    says of tracks what plays do not. A list holds at most `artist_tracks_max` tracks of one artist,
+    spread out; with 0 as many as there are. Of the `discover` lists `exploration_share` explore.
+    For evaluation: not `filtered`, lists may hold the track just played and any number of an
+    artist, and none explores.
     """
 
-    def __init__(  # noqa: PLR0913  # one argument per rule
+    def __init__(  # noqa: PLR0913  # one argument for each thing that lists are made from
         self,
         vocabulary: Vocabulary,
         rows: Rows,
         *,
         tastes: Vectors | None = None,
+        catalogue: Catalogue | None = None,
         list_length: int = 20,
         artist_tracks_max: int = 0,
         exploration_share: float = 0.0,
@@ -124,6 +127,7 @@ class Recommender:
         self.vocabulary = vocabulary
         self.rows = rows
         self._tastes = Tastes(vocabulary) if tastes is None else tastes
+        self.catalogue = Catalogue(vocabulary, 1) if catalogue is None else catalogue
         self.list_length = list_length
         self._markets: dict[int, int] = {}
         self._unknown: set[int] = set()
@@ -174,7 +178,8 @@ class Recommender:
         arrays, which = state.arrays, np.array(slots, np.int64)
         used = np.arange(CONTEXT_USED) < arrays.meta[which, SESSION_LENGTH][:, None]
         artists = arrays.artists[which, :CONTEXT_USED][used]
-        rows = [arrays.recent[which, :CONTEXT_USED][used], artists[artists > 0]]
+        tracks = arrays.recent[which, :CONTEXT_USED][used]
+        rows = [artists[artists > 0]]
         markets = arrays.meta[which, MARKET].astype(np.int32)
         stating = (arrays.meta[which, SAID_COUNT] > 0) & (arrays.meta[which, RECENT_COUNT] == 0)
         rows += [named_artists(arrays, slot) for slot in which[stating].tolist()]
@@ -183,10 +188,13 @@ class Recommender:
         )
         if plays:
             intern = self.vocabulary.intern
-            rows.append(intern([play.track_id for play in plays]))
+            tracks = np.concatenate((tracks, intern([play.track_id for play in plays])))
             rows.append(intern([*{key for play in plays if (key := artist_key(play))}]))
             markets = np.concatenate((markets, intern([play.market or "" for play in plays])))
-        return Needs(np.concatenate(rows), markets)
+        if len(self.catalogue):
+            groups = np.concatenate((self.catalogue.artists(tracks), self.catalogue.albums(tracks)))
+            rows.append(groups[groups > 0])
+        return Needs(np.concatenate((tracks, *rows)), markets)
 
     def recommend(
         self, state: ListenerState, slots: Sequence[int], *, at_ms: int = 0
@@ -224,10 +232,13 @@ class Recommender:
 
     def scene(self) -> Scene:
         """What lists are made from besides the listener. Holds until anything changes it."""
-        words, taste = self.vocabulary, self._tastes.taste
-        row_of = words.stretched(self._popular.row_of)
-        popular = self._popular = self._popular._replace(row_of=row_of)
-        return Scene(self.rows.source, popular, taste, words.hash32, words.artist, self._rules)
+        words, popular = self.vocabulary, self._popular
+        popular = popular._replace(row_of=words.stretched(popular.row_of))
+        self._popular = popular
+        taste, content = self._tastes.taste, self.catalogue.content
+        return Scene(
+            self.rows.source, popular, taste, content, words.hash32, words.artist, self._rules
+        )
 
     def unknown_artists(
         self, state: ListenerState, slots: Sequence[int], served: Sequence[ServedLists]

@@ -15,6 +15,7 @@ from models.recommend.forest import ConductForest
 from models.recommend.kernels.listener import KEPT
 from models.recommend.listener_memory import ListenerLimits, ListenerSnapshot, Passed
 from models.recommend.plays import artist_key, hash40, hash64, is_early
+from models.recommend.reference_catalogue import ReferenceCatalogue
 from models.recommend.reference_conduct import draw, judge
 from models.recommend.said import Statement
 from models.recommend.statements import artist_row, taste_of
@@ -70,7 +71,9 @@ class ReferenceListeners:
         limits: ListenerLimits | None = None,
         *,
         before: Callable[[ListenerSnapshot, str, int], None] | None = None,
+        catalogue: ReferenceCatalogue | None = None,
     ) -> None:
+        self._catalogue = catalogue or ReferenceCatalogue()
         self.limits = limits or ListenerLimits()
         self._before = before
         self._forest = ConductForest()
@@ -155,8 +158,9 @@ class ReferenceListeners:
         others = [other for other in listener.heard if other != track_hash]
         listener.heard = [track_hash, *others][:HEARD]
         self.plays[play.track_id] += not held
-        if artist_key(play) and not held:
-            self.artists[play.track_id] = artist_key(play)
+        artist = self._artist(play)
+        if artist and not held:
+            self.artists[play.track_id] = artist
         if not early and not held:
             for market in {WORLD, play.market or WORLD}:
                 self.trends[market, play.track_id, play.started_at_ms // 60_000] += 1
@@ -182,7 +186,7 @@ class ReferenceListeners:
     def _is_held(self, listener: _Listener, play: PlayEvent, *, early: bool, late: bool) -> bool:
         repeat = False
         if not late:
-            artist, known = artist_key(play), listener.artists[:1]
+            artist, known = self._artist(play), listener.artists[:1]
             listener.conduct, repeat = judge(
                 listener.conduct,
                 play,
@@ -194,6 +198,9 @@ class ReferenceListeners:
             if play.played_ms and hash40(play.event_id) % self.limits.plays_per_look == 0:
                 listener.conduct = draw(self._forest, listener.conduct, listener.recent)
         return self.limits.hold_suspicious and (repeat or listener.conduct.suspicion != 0)
+
+    def _artist(self, play: PlayEvent) -> str:
+        return artist_key(play) or self._catalogue.artist(play.track_id)
 
     def _pair(self, listener: _Listener, play: PlayEvent, *, sign: int) -> list[str]:
         session = 0 if play.session_id is None else hash64(play.session_id) or 1
@@ -213,10 +220,10 @@ class ReferenceListeners:
     def _apply(self, listener: _Listener, play: PlayEvent, *, held: bool) -> None:
         context = self._pair(listener, play, sign=0 if held else 1)
         session = 0 if play.session_id is None else hash64(play.session_id) or 1
-        artist = artist_key(play)
-        if artist and not held:
-            self.plays[artist] += 1
-            self.pairs[artist, play.track_id, False] += WEIGHT
+        artist, album = self._artist(play), self._catalogue.album(play.track_id)
+        for group in () if held else filter(None, (artist, album)):
+            self.plays[group] += 1
+            self.pairs[group, play.track_id, False] += WEIGHT
         listener.artists = [artist, *listener.artists][:RECENT]
         listener.begins = [int(not context), *listener.begins][:RECENT]
         listener.held_back = [int(held), *listener.held_back][:RECENT]
@@ -237,9 +244,9 @@ class ReferenceListeners:
             older = listener.begins[place:]
             length = older.index(1) if 1 in older else len(older) - 1
             self._take_back_play(listener, track, (place + 1, min(length, CONTEXT)))
-            if artist:
-                self.erased_plays[artist] += 1
-                self.erased_pairs[artist, track, False] += WEIGHT
+            for group in filter(None, (artist, self._catalogue.album(track))):
+                self.erased_plays[group] += 1
+                self.erased_pairs[group, track, False] += WEIGHT
         for track, after, length in listener.passed:
             if track:
                 self._take_back_play(listener, track, (after, length), sign=-1)

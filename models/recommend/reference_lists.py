@@ -13,6 +13,7 @@ from river.optim import AdaGrad
 
 from models.recommend.listener_memory import ListenerSnapshot
 from models.recommend.reference import BLOCKED, BLOCKED_ARTIST, HIDDEN
+from models.recommend.reference_catalogue import ReferenceCatalogue
 from models.recommend.reference_rows import ROW, ReferenceRows
 from models.recommend.reference_vectors import ReferenceVectors
 from models.recommend.vocabulary import hash16, hash32
@@ -20,7 +21,7 @@ from models.recommend.vocabulary import hash16, hash32
 __all__ = ["ReferenceRankers", "bounded", "spread"]
 
 SOURCES = ("together", "lately", "after", "artist", "again", "often", "loop", "popular")
-UNIT, POPULAR, TRAINED, TASTE_ARTIST, NEW = 2520, 32, 32, 5, 20
+UNIT, POPULAR, TRAINED, UNPLAYED, TASTE_ARTIST, NEW = 2520, 32, 32, 8, 5, 20
 HIDDEN_MS = 30 * 24 * 3_600_000
 KINDS = ("next", "discover")
 FEATURES = 3 * len(SOURCES) + 3
@@ -44,10 +45,13 @@ class ReferenceRankers:
         artists: Mapping[str, str],
         rates: tuple[float, float],
         vectors: ReferenceVectors,
+        *,
+        catalogue: ReferenceCatalogue | None = None,
     ) -> None:
         self.rows, self.trends, self.artists = rows, trends, artists
         self.vectors = vectors
         self._decay, learning_rate = rates
+        self._catalogue = catalogue or ReferenceCatalogue()
         first: Weights = dict.fromkeys(range(FEATURES), 0.0)
         first |= {0: 2.0, 1: 1.0, 3 * SOURCES.index("popular"): 0.1}
         self.weights = {kind: {**first} for kind in KINDS}
@@ -143,6 +147,29 @@ class ReferenceRankers:
             and hash16(track) not in heard
         )
 
+    def of_artist(self, listener: ListenerSnapshot, track: str) -> int:
+        """The place of the first track of the session whose artist or album names a candidate."""
+        return next(k for k, other, _ in self._of_groups(listener) if other == track)
+
+    def _of_groups(self, listener: ListenerSnapshot) -> list[tuple[int, str, float]]:
+        """What artists, then albums, of the session name: place, track, and what it adds."""
+        length = len(listener.context[:5])
+        artists = listener.artists[:length]
+        albums = [self._catalogue.album(track) for track in listener.context[:length]]
+        named: list[tuple[int, str, float]] = []
+        for groups in (artists, albums):
+            for group in filter(None, dict.fromkeys(groups)):
+                places = [k for k in range(length) if groups[k] == group]
+                row: Mapping[str, int] = self.rows.rows.get(group, {})
+                share = sum(self._decay**k for k in places) / math.sqrt(max(len(row), 1))
+                for track, weight in row.items():
+                    if weight > 0:
+                        named.append((places[0], track, share * math.sqrt(weight / UNIT + 0.5)))
+                known = {track for _, track, _ in named}
+                unplayed = [t for t in self._catalogue.newest(group) if t not in known]
+                named += [(places[0], t, share * math.sqrt(0.5)) for t in unplayed[:UNPLAYED]]
+        return named
+
     def _trend(self, market: str) -> Trend:
         return self.trends.get(market) or self.trends.get("world", ())
 
@@ -189,12 +216,8 @@ class ReferenceRankers:
                 if k == 0:
                     forward = max(self.rows.forward[track, other], 0)
                     add(other, "after", forward / UNIT / plays)
-        for k, artist in enumerate(listener.artists[: len(context)]):
-            tracks = dict(self.rows.rows.get(artist, {})) if artist else {}
-            for other, weight in tracks.items():
-                if weight > 0:
-                    amount = math.sqrt((weight / UNIT + 0.5) / len(tracks))
-                    add(other, "artist", self._decay**k * amount)
+        for _, other, amount in self._of_groups(listener):
+            add(other, "artist", amount)
         for p, track in enumerate(recent):
             add(track, "often", 1.0)
             if track not in recent[:p]:

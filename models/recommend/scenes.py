@@ -16,6 +16,7 @@ from models.recommend.kernels.candidates import (
     Scene,
     ServingRules,
 )
+from models.recommend.kernels.content import new_content
 from models.recommend.kernels.embedding import DIMENSIONS
 from models.recommend.kernels.taste import Taste
 
@@ -32,7 +33,7 @@ class Lists(Protocol):
 
 @cache
 def no_scene() -> Scene:
-    """No rows and no trends. Compiled code takes arrays, not None."""
+    """No rows, no trends and no catalogue. Compiled code takes arrays, not None."""
     one = np.zeros(1, np.int32)
     rows = RowSource(
         slot_of=one,
@@ -47,4 +48,5 @@ def no_scene() -> Scene:
     rules = ServingRules(True, NOTHING, 0, Rates(), Exploring())
     nothing = np.zeros(1, np.float32)
     taste = Taste(one, np.zeros((1, DIMENSIONS), np.float32), nothing, nothing)
-    return Scene(rows, popular, taste, np.zeros(1, np.uint32), one, rules)
+    content = new_content(0).content
+    return Scene(rows, popular, taste, content, np.zeros(1, np.uint32), one, rules)

@@ -7,6 +7,7 @@ need it: a worker needs it for the first records that it restores, or for the fi
 
 from __future__ import annotations
 
+from models.recommend.catalogue import Catalogue
 from models.recommend.listener_memory import ListenerLimits
 from models.recommend.listeners import ListenerState
 from models.recommend.neighbours import NeighbourState
@@ -20,6 +21,7 @@ from schemas.discoveries import decode_discoveries, encode_discoveries
 from schemas.events import Feedback, PlayEvent
 from schemas.frames import decode_pairs, decode_trend_counts, encode_pairs, encode_trend_counts
 from schemas.outputs import STRATEGIES, WORLD
+from schemas.tracks import CatalogueEntry, Credit
 
 __all__ = ["warm"]
 
@@ -32,7 +34,11 @@ def warm() -> None:
     Changes nothing but the cache of compiled code beside the kernels. May be called again.
     """
     vocabulary = Vocabulary()
-    listeners = ListenerState(vocabulary, ListenerLimits(_LISTENERS_MAX, plays_per_look=1))
+    catalogue = Catalogue(vocabulary, tracks_max=2)
+    catalogue.put([CatalogueEntry(f"t{i}", "T", (Credit("A"),), "A") for i in range(3)])
+    catalogue.delete(["t2"])
+    limits = ListenerLimits(_LISTENERS_MAX, plays_per_look=1)
+    listeners = ListenerState(vocabulary, limits, catalogue)
     neighbours = NeighbourState(vocabulary, tracks_max=2)
     trends = TrendState(vocabulary, tracks_per_market_max=2)
     learned = listeners.learn(_plays())
@@ -54,7 +60,9 @@ def warm() -> None:
     for name, columns in neighbours.drain_published(2):
         rows.put_columns(name, columns, 0.0)
     for source in (rows, neighbours):
-        recommender = Recommender(vocabulary, source, tastes=tastes, exploration_share=1.0)
+        recommender = Recommender(
+            vocabulary, source, tastes=tastes, catalogue=catalogue, exploration_share=1.0
+        )
         names, scores, _, _ = trends.moving(WORLD, "day", 2)
         recommender.set_trending(WORLD, names, scores.tolist())
         recommender.recommend(listeners, learned.touched)

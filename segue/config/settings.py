@@ -179,6 +179,11 @@ class Settings(BaseSettings):
     tracks_per_partition_max: int = Field(
         100_000, ge=1, description="Tracks a partition remembers; the longest unplayed go first."
     )
+    catalogue_tracks_max: int = Field(
+        1_000_000,
+        ge=1,
+        description="Tracks of the catalogue a worker knows; those put longest ago go first.",
+    )
     erasures_per_partition_max: int = Field(
         100_000, ge=1, description="Erasures a partition remembers; the oldest go first."
     )

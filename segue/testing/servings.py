@@ -12,11 +12,12 @@ from itertools import pairwise, zip_longest
 from typing import Any
 from zlib import crc32
 
-from segue.testing.truth import ARTIST_MARK, Truth
+from segue.testing.truth import ALBUM_MARK, ARTIST_MARK, Truth
 from segue.testing.wire import ListenerFacts, RowFacts
 
 __all__ = ["fading_faults", "list_faults", "similar_faults", "trend_faults"]
 
+MARKS = (ARTIST_MARK, ALBUM_MARK)
 PUBLISHED = 50
 TRENDING = 100
 SESSION = 5
@@ -70,8 +71,8 @@ def list_faults(
         # Tracks of a blocked artist may stand in a list made before it was known who they are by;
         # which that was, the end does not show.
         # Tracks of plays held back have no row; their listener may hear them again.
-        "has known tracks only": held <= truth.rows.keys() | {*listener.recent},
-        "names no artist": not any(track.startswith(ARTIST_MARK) for track in tracks),
+        "has known tracks only": held <= truth.tracks | {*listener.recent},
+        "names no artist or album": not any(track.startswith(MARKS) for track in tracks),
         "has not the track just played": listener.last_track not in held,
         "is not newer than the newest": value["version"] <= newest,
         "discovers nothing heard": kind == "next"

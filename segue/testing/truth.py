@@ -7,6 +7,7 @@ where each listener's events come in the order of their time, which `segue.testi
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from hashlib import blake2b
@@ -20,7 +21,7 @@ from segue.config import Settings
 from segue.testing.judging import judge
 from segue.testing.wire import ListenerFacts, RowFacts, Said, folded, read_events
 
-__all__ = ["ARTIST_MARK", "Truth", "home_of"]
+__all__ = ["ALBUM_MARK", "ARTIST_MARK", "Truth", "home_of"]
 
 RECENT, PASSED, HEARD, CONTEXT, LIKES_BEFORE = 50, 8, 160, 10, 5
 SAYS = {"like": 1, "block_track": 2, "hide": 3, "block_artist": 4}
@@ -29,6 +30,8 @@ LIKED, HIDDEN, TASTE = 1, 3, {"artists": 5, "genres": 6, "languages": 7}
 KEPT = {1: 64, 2: 256, 3: 64, 4: 128, 5: 20, 6: 20, 7: 20}
 UNIT = 2520
 ARTIST_MARK = "\x01"  # the name of an artist's row begins with it
+ALBUM_MARK = "\x02"  # and that of an album's with this
+ALBUM_CHARACTERS_MAX = 255
 DAY_MS = 86_400_000
 REQUEUED = "segue-requeued"
 
@@ -46,7 +49,7 @@ def hash64(text: str) -> int:
 class Truth:
     """Everything that follows from the logs of plays and feedback.
 
-    `rows` are those of tracks, and of artists under `ARTIST_MARK` and their name. `bad` holds
+    `rows` are those of tracks, and of artists and albums under their mark and name. `bad` holds
     (topic, partition, offset) of what cannot be read; `strays` the ids of events that arrived in
     another partition than their own; `arrivals` those in their own.
     """
@@ -61,6 +64,7 @@ class Truth:
         self.strays: Counter[str] = Counter()
         self.arrivals: Counter[str] = Counter()
         self.ends: dict[tuple[str, int], int] = {}
+        self.catalogue: dict[str, dict[str, Any]] = {}
         self._settings = settings
         self._names = {spec.topic(settings.topic_prefix): spec.name for spec in (PLAYS, FEEDBACK)}
 
@@ -73,6 +77,10 @@ class Truth:
             if until is None or record.offset < until[place]:
                 self._add(record)
                 self.ends[place] = record.offset + 1
+
+    def know(self, entries: Mapping[bytes, bytes]) -> None:
+        """Know the catalogue, as it was before the first play. All its entries are good."""
+        self.catalogue = {key.decode(): json.loads(value) for key, value in entries.items()}
 
     def _add(self, record: Any) -> None:
         kind = self._names[record.topic]
@@ -107,8 +115,7 @@ class Truth:
         if not held:
             row = self._row(track)
             row.plays += 1
-            artist = folded(play.get("artist") or "")
-            row.artist = ARTIST_MARK + artist if artist else row.artist
+            row.artist = self._artist(play) or row.artist
         heard = crc32(track.encode()) & 0xFFFF
         listener.heard = [heard, *(h for h in listener.heard if h != heard)][:HEARD]
         if not early and not held:
@@ -135,16 +142,14 @@ class Truth:
     ) -> bool:
         repeat = False
         if not late:
-            artist, known = folded(play.get("artist") or ""), listener.artists[:1]
+            artist, known = self._artist(play), listener.artists[:1]
             repeat = judge(
                 listener.signs,
                 play,
                 newest_ms=listener.newest_ms,
                 times=listener.recent.count(play["track_id"]),
                 early=early,
-                same_artist=(
-                    known == [ARTIST_MARK + artist] if artist and known and not early else None
-                ),
+                same_artist=(known == [artist] if artist and known and not early else None),
             )
         suspected = listener.signs["suspicion"] != 0
         return self._settings.hold_suspicious and (repeat or suspected)
@@ -172,11 +177,10 @@ class Truth:
         if not held:
             self._pair(listener, play, sign=1)
         track, name = play["track_id"], play.get("session_id")
-        artist = folded(play.get("artist") or "")
-        row = ARTIST_MARK + artist if artist else ""
-        if row and not held:
-            self._row(row).plays += 1
-            self._weigh(row, track, UNIT)
+        row, (_, album) = self._artist(play), self.groups(track)
+        for group in () if held else filter(None, (row, album)):
+            self._row(group).plays += 1
+            self._weigh(group, track, UNIT)
         listener.recent = [track, *listener.recent][:RECENT]
         listener.artists = [row, *listener.artists][:RECENT]
         listener.begins = [int(not context), *listener.begins][:RECENT]
@@ -185,6 +189,33 @@ class Truth:
         listener.context = min(len(context) + 1, CONTEXT)
         listener.session = (hash64(name) or 1) if name is not None else 0
         listener.last_ms = play["started_at_ms"]
+
+    def _artist(self, play: dict[str, Any]) -> str:
+        """Return the row of a play's artist; what the play says goes before the catalogue."""
+        artist = folded(play.get("artist") or "")
+        return ARTIST_MARK + artist if artist else self.groups(play["track_id"])[0]
+
+    @property
+    def tracks(self) -> set[str]:
+        """What has a row or an entry of the catalogue."""
+        return {*self.rows, *self.catalogue}
+
+    def artist_of(self, track: str) -> str:
+        """Return the row of the artist that a track is known to be by."""
+        row = self.rows.get(track)
+        return self.groups(track)[0] if row is None else row.artist
+
+    def groups(self, track: str) -> tuple[str, str]:
+        """Return the rows of a track's artist and album, as the catalogue has them; "" if not."""
+        entry = self.catalogue.get(track, {})
+        makers = entry.get("artists", [])
+        main = [maker["name"] for maker in makers if maker.get("role", "main") == "main"]
+        artist = folded(next(iter(main or [maker["name"] for maker in makers]), ""))
+        album = folded(entry.get("album") or "")
+        if not artist:
+            return "", ""
+        title = f"{artist}/{album}"[:ALBUM_CHARACTERS_MAX].strip(" ")
+        return ARTIST_MARK + artist, ALBUM_MARK + title if album else ""
 
     def _feedback(self, event: dict[str, Any]) -> str:
         listener = self.listeners.get(event["user_id"], ListenerFacts())

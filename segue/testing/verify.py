@@ -21,12 +21,13 @@ from schemas.registry import (
     LISTENERS_CHANGELOG,
     NEIGHBOURS_CHANGELOG,
     PLAYS,
+    TRACKS,
     TRENDS_CHANGELOG,
 )
 from segue.config import Settings
 from segue.testing.logs import Positions, committed_positions, read_latest, read_log, settled
 from segue.testing.servings import fading_faults, list_faults, similar_faults, trend_faults
-from segue.testing.truth import ARTIST_MARK, Truth, home_of
+from segue.testing.truth import ALBUM_MARK, ARTIST_MARK, Truth, home_of
 from segue.testing.waiting import eventually
 from segue.testing.wire import read_listener, read_row, read_trend_plays
 
@@ -67,6 +68,7 @@ async def assert_exact(settings: Settings, deadline_s: float = 60.0) -> Truth:
 async def truth_of(settings: Settings, until: Positions | None = None) -> Truth:
     """Recompute everything from the logs, or from what stands before the offsets in `until`."""
     truth = Truth(settings)
+    truth.know(await read_latest(settings, TRACKS.topic(settings.topic_prefix)))
     for spec in (PLAYS, FEEDBACK):
         truth.add(await read_log(settings, spec.topic(settings.topic_prefix)), until)
     return truth
@@ -154,7 +156,7 @@ async def redis_faults(settings: Settings, truth: Truth) -> list[str]:
                 )
     for name, row in truth.rows.items():
         raw = found.get(_row_key(name))
-        of = name.removeprefix(ARTIST_MARK)
+        of = name.lstrip(ARTIST_MARK + ALBUM_MARK)
         faults += similar_faults(json.loads(raw), of, row) if raw else []
     for market, minutes in truth.minutes.items():
         for window in TREND_WINDOWS:
@@ -177,8 +179,8 @@ def _keys_faults(found: Mapping[str, bytes], truth: Truth) -> list[str]:
 
 
 def _row_key(name: str) -> str:
-    kind = "artist" if name.startswith(ARTIST_MARK) else "similar"
-    return f"segue:v1:{kind}:{name.removeprefix(ARTIST_MARK)}"
+    kind = {ARTIST_MARK: "artist", ALBUM_MARK: "album"}.get(name[0], "similar")
+    return f"segue:v1:{kind}:{name.lstrip(ARTIST_MARK + ALBUM_MARK)}"
 
 
 async def _values(redis: Redis) -> dict[str, bytes]:

@@ -19,6 +19,7 @@ from models.recommend.kernels.listener import HIDDEN_MS
 from models.recommend.laws.driving import Event, new_listeners
 from models.recommend.vocabulary import hash32
 from schemas.events import Feedback, FeedbackKind, PlayEvent, PrivacyRequest
+from schemas.tracks import CatalogueEntry, Credit
 from segue.testing.characters import CHEATS, heavy_listener
 
 START_MS = 1_700_000_000_000
@@ -78,6 +79,21 @@ def erasures(draw: st.DrawFn, number: int) -> PrivacyRequest:
 
 
 @st.composite
+def entries(draw: st.DrawFn, number: int) -> CatalogueEntry:
+    """Of tracks that are played and of some that are not; a later entry replaces an earlier one."""
+    names = st.sampled_from(["Abba", "abba ", "Ann"])
+    return CatalogueEntry(
+        f"track-{draw(st.integers(0, 11))}",
+        f"Title {number}",
+        tuple(Credit(name) for name in draw(st.lists(names, max_size=2))),
+        draw(st.sampled_from([None, "Tide", "Rain"])),
+        released_on=draw(st.sampled_from([None, "1999", "1999-06", "2001-01-01"])),
+        genres=tuple(draw(st.lists(st.sampled_from(["pop", "Pop", "jazz"]), max_size=3))),
+        language=draw(st.sampled_from([None, "pt-BR", "pt", "sv"])),
+    )
+
+
+@st.composite
 def cases(draw: st.DrawFn) -> Case:
     count = draw(st.integers(1, 60))
     kinds = draw(st.lists(st.integers(0, 19), min_size=count, max_size=count))
@@ -99,6 +115,7 @@ def cases(draw: st.DrawFn) -> Case:
         vocabulary_limit=draw(st.sampled_from([1, 1000])),
         at_ms=draw(st.sampled_from([0, START_MS + HIDDEN_MS + HOUR_MS // 2])),
         rates=draw(st.sampled_from([Rates(), Rates(0.5, 0.2)])),
+        entries=[draw(entries(i)) for i in range(draw(st.sampled_from([0, 0, 5, 20])))],
     )
 
 

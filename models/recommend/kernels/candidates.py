@@ -7,7 +7,8 @@ units of one play next to another:
     TOGETHER  sum of d ** k * weight(i_k, j) / sqrt(plays(i_k) + 1)
     LATELY    sum of d ** k * fading(i_k, j)
     AFTER     forward(i_0, j) / (plays(i_0) + 1)
-    ARTIST    sum of d ** k * sqrt(plays(j) + 0.5) / sqrt(size), in the row of the artist of i_k
+    ARTIST    sum of d ** k * sqrt(plays(j) + 0.5) / sqrt(size), in the rows of the artist and album
+              of i_k, as if each had the newest of the catalogue too, with no plays
     AGAIN     1 / (p + 1) at the newest place p of j among the listener's last 50 plays
     OFTEN     how often j is among them
     LOOP      sum of 0.9 ** p over the places p where j came right after what i_0 is
@@ -28,6 +29,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.recommend.kernels.compiling import allocating, kernel
+from models.recommend.kernels.content import ALBUM_COLUMN, Content, is_known
 from models.recommend.kernels.listener import (
     CONTEXT_USED,
     MARKET,
@@ -36,7 +38,6 @@ from models.recommend.kernels.listener import (
     WEIGHT_UNIT,
     ListenerArrays,
 )
-from models.recommend.kernels.rows import find
 from models.recommend.kernels.taste import Taste, fit
 
 __all__ = [
@@ -52,8 +53,8 @@ __all__ = [
     "ServingRules",
     "clear_candidates",
     "gather",
-    "is_reachable",
     "left_out_of",
+    "market_row",
     "new_candidates",
 ]
 
@@ -78,6 +79,7 @@ NOTHING: Final = -1
 EVERYTHING: Final = -2
 
 POPULAR_CANDIDATES: Final = 32
+UNPLAYED_CANDIDATES: Final = 8  # of each artist and album of a session, by the catalogue
 _LOOP_DECAY: Final = 0.9
 
 
@@ -137,6 +139,7 @@ class Scene(NamedTuple):
     rows: RowSource
     popular: Popular
     taste: Taste
+    content: Content
     hashes: NDArray[np.uint32]
     artists: NDArray[np.int32]  # of a track, by id; 0 if unknown
     rules: ServingRules
@@ -151,6 +154,7 @@ class Candidates(NamedTuple):
     sums: NDArray[np.float32]  # by source
     tastes: NDArray[np.float32]  # the taste of all the listener's tracks, and of the last
     own: NDArray[np.int32]  # the listener's distinct tracks, newest first
+    albums: NDArray[np.int32]  # of the context, 0 where there is none
     means: NDArray[np.float32]  # of the vectors of all of them, and of the last
     scores: NDArray[np.float32]  # by list
 
@@ -161,13 +165,16 @@ def left_out_of(scene: Scene, left_out: int) -> Scene:
     had = scene.rules
     kept = had.artist_tracks_max, had.rates, had.exploring
     rules = ServingRules(had.filtered, left_out, *kept)
-    return Scene(scene.rows, scene.popular, scene.taste, scene.hashes, scene.artists, rules)
+    popular, taste, content = scene.popular, scene.taste, scene.content
+    return Scene(scene.rows, popular, taste, content, scene.hashes, scene.artists, rules)
 
 
 @allocating
 def new_candidates(scene: Scene, recent: int) -> Candidates:
     """Room for all that `gather` may find; `recent` is how many plays a listener's memory holds."""
     most = 2 * CONTEXT_USED * scene.rows.ids.shape[1] + recent + POPULAR_CANDIDATES
+    if is_known(scene.content):
+        most += CONTEXT_USED * (scene.rows.ids.shape[1] + 2 * UNPLAYED_CANDIDATES)
     room = 64
     while room < 2 * most:
         room *= 2
@@ -178,6 +185,7 @@ def new_candidates(scene: Scene, recent: int) -> Candidates:
         np.zeros((SOURCE_COUNT, most), np.float32),
         np.empty((2, most), np.float32),
         np.empty(recent, np.int32),
+        np.empty(CONTEXT_USED, np.int32),
         np.empty((2, scene.taste.vectors.shape[1]), np.float32),
         np.empty((2, most), np.float32),
     )
@@ -254,31 +262,32 @@ def _gather_rows(c: Candidates, scene: Scene, recent: NDArray[np.int32], length:
 
 
 @kernel
-def _gather_artists(
-    c: Candidates,
-    scene: Scene,
-    artists: NDArray[np.int32],
-    length: int,
-    count: int,
+def _factor(groups: NDArray[np.int32], k: int, length: int, decay: float) -> float:
+    """What all tracks of a group count together; 0 if there is none, or it came before."""
+    factor, power = 0.0, 1.0
+    for other in range(length):
+        if groups[other] == groups[k]:
+            if other < k or groups[k] == 0:
+                return 0.0
+            factor += power
+        power *= decay
+    return factor
+
+
+@kernel
+def _gather_groups(
+    c: Candidates, scene: Scene, groups: NDArray[np.int32], length: int, count: int
 ) -> int:
-    """Tracks of the artists of the context, which are `length`."""
-    table, known, rows = c.table, c.known, scene.rows
-    artist_sums, decay = c.sums[ARTIST], scene.rules.rates.decay
+    """Tracks of the artists, or of the albums, of the context, which are `length`."""
+    table, known, rows, sums = c.table, c.known, scene.rows, c.sums[ARTIST]
     for k in range(length):
-        artist = artists[k]
-        slot = rows.slot_of[artist] - 1 if artist != 0 else -1
-        if slot < 0 or rows.sizes[slot] == 0:
+        factor = _factor(groups, k, length, scene.rules.rates.decay)
+        if factor == 0:
             continue
-        factor, power, repeated = 0.0, 1.0, False
-        for other in range(length):  # one look at the row for all tracks of one artist
-            if artists[other] == artist:
-                repeated = repeated or other < k
-                factor += power
-            power *= decay
-        if repeated:
-            continue
-        share = factor / math.sqrt(float(rows.sizes[slot]))
-        for j in range(rows.sizes[slot]):
+        slot = rows.slot_of[groups[k]] - 1
+        size = int(rows.sizes[slot]) if slot >= 0 else 0
+        share = factor / math.sqrt(float(max(size, 1)))
+        for j in range(size):
             if rows.weights[slot, j] <= 0:
                 break
             i = _number(table, known, int(rows.ids[slot, j]), count)
@@ -287,8 +296,42 @@ def _gather_artists(
             if known[BY_ARTIST, i] == NOTHING:
                 known[BY_ARTIST, i] = k
             plays = rows.weights[slot, j] / WEIGHT_UNIT
-            artist_sums[i] += np.float32(share * math.sqrt(plays + 0.5))
+            sums[i] += np.float32(share * math.sqrt(plays + 0.5))
+        if is_known(scene.content):
+            count = _gather_unplayed(c, scene.content, int(groups[k]), (k, share), count)
     return count
+
+
+@kernel
+def _gather_unplayed(
+    c: Candidates, content: Content, group: int, spoke: tuple[int, float], count: int
+) -> int:
+    """The newest tracks of a group that nothing names by now; `spoke` is who does, and how much."""
+    table, known, sums, (k, share) = c.table, c.known, c.sums[ARTIST], spoke
+    place, left = content.place_of[group], UNPLAYED_CANDIDATES
+    for j in range(content.sizes[place]):
+        i = _number(table, known, int(content.members[place, j]), count)
+        count = max(count, i + 1)
+        if sums[i] > 0:
+            continue
+        sums[i] = np.float32(share * math.sqrt(0.5))
+        if known[BY_ARTIST, i] == NOTHING:
+            known[BY_ARTIST, i] = k
+        left -= 1
+        if left == 0:
+            break
+    return count
+
+
+@kernel
+def _gather_albums(
+    c: Candidates, scene: Scene, recent: NDArray[np.int32], length: int, count: int
+) -> int:
+    """Tracks of the albums of the context."""
+    content = scene.content
+    for k in range(length):
+        c.albums[k] = content.groups[content.slot_of[recent[k]], ALBUM_COLUMN]
+    return _gather_groups(c, scene, c.albums, length, count)
 
 
 @kernel
@@ -354,7 +397,9 @@ def gather(c: Candidates, state: ListenerArrays, slot: int, scene: Scene) -> int
     length = min(int(meta[SESSION_LENGTH]), CONTEXT_USED)
     count = _gather_rows(c, scene, recent, length)
     if left_out != ARTIST:
-        count = _gather_artists(c, scene, state.artists[slot], length, count)
+        count = _gather_groups(c, scene, state.artists[slot], length, count)
+        if is_known(scene.content):
+            count = _gather_albums(c, scene, recent, length, count)
     count, distinct = _gather_own(c, recent, int(meta[RECENT_COUNT]), count)
     if left_out != POPULAR:
         count = _gather_popular(c, scene.popular, int(meta[MARKET]), count)
@@ -365,31 +410,3 @@ def gather(c: Candidates, state: ListenerArrays, slot: int, scene: Scene) -> int
     if left_out != NOTHING:
         c.sums[left_out, :count] = 0
     return count
-
-
-@kernel
-def _is_in_row(rows: RowSource, owner: int, track: int) -> bool:
-    slot = rows.slot_of[owner] - 1
-    if owner == 0 or slot < 0:
-        return False
-    size = int(rows.sizes[slot])
-    found = find(rows.ids[slot], size, track)
-    return found < size and bool(rows.weights[slot, found] > 0)
-
-
-@kernel
-def is_reachable(state: ListenerArrays, slot: int, track: int, scene: Scene) -> bool:
-    """Whether `gather` would find the track. Much cheaper than gathering."""
-    meta, recent, artists = state.meta[slot], state.recent[slot], state.artists[slot]
-    played = int(meta[RECENT_COUNT])
-    if find(recent, played, track) < played:
-        return True
-    for k in range(min(int(meta[SESSION_LENGTH]), CONTEXT_USED)):
-        if _is_in_row(scene.rows, int(recent[k]), track):
-            return True
-        if _is_in_row(scene.rows, int(artists[k]), track):
-            return True
-    popular = scene.popular
-    row = market_row(popular, int(meta[MARKET]))
-    shown = min(POPULAR_CANDIDATES, int(popular.sizes[row]))
-    return find(popular.ids[row], shown, track) < shown

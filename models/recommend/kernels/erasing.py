@@ -27,7 +27,7 @@ from models.recommend.kernels.table import Table, add
 
 __all__ = ["GIVEN_SUMS_MAX", "sum_given", "take_back"]
 
-GIVEN_SUMS_MAX: Final = (RECENT_PLAYS + PASSED_PLAYS) * (CONTEXT_TRACKS + 1) + 2 * RECENT_PLAYS
+GIVEN_SUMS_MAX: Final = (RECENT_PLAYS + PASSED_PLAYS) * (CONTEXT_TRACKS + 1) + 4 * RECENT_PLAYS
 
 
 @kernel
@@ -48,8 +48,11 @@ def _sum_pairs(
 
 
 @kernel
-def sum_given(state: ListenerArrays, slot: int, given: Table) -> None:
-    """Add up what the retained plays of a listener gave. The table has room for GIVEN_SUMS_MAX."""
+def sum_given(state: ListenerArrays, slot: int, albums: NDArray[np.int32], given: Table) -> None:
+    """Add up what the retained plays of a listener gave. The table has room for GIVEN_SUMS_MAX.
+
+    `albums` are those of the recent tracks, 0 where there is none.
+    """
     meta, artists, passed = state.meta[slot], state.artists[slot], state.passed[slot]
     count, begins = int(meta[RECENT_COUNT]), meta[BEGINS]
     recent = state.recent[slot, :count]
@@ -61,9 +64,10 @@ def sum_given(state: ListenerArrays, slot: int, given: Table) -> None:
             length += 1
         add(given, (track << 32) | track, IN_TURN, 1)
         _sum_pairs(recent, track, (p + 1, length), given, 1)
-        if artist != 0:
-            add(given, (artist << 32) | artist, IN_TURN, 1)
-            add(given, (artist << 32) | track, ONE_SIDED, WEIGHT_UNIT)
+        for group in (artist, int(albums[p])):
+            if group != 0:
+                add(given, (group << 32) | group, IN_TURN, 1)
+                add(given, (group << 32) | track, ONE_SIDED, WEIGHT_UNIT)
     applied = meta[PLAYS] - meta[PASSED_COUNT]
     for i in range(min(meta[PASSED_COUNT], len(passed))):
         track = int(passed[i, 0])

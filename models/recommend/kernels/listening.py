@@ -86,7 +86,8 @@ SKIPPED_EARLY: Final = 2
 
 # What a sum of pairs is of: the second half of its key.
 IN_TURN: Final = 0  # the right track was played after the left one; a track with itself: plays
-ONE_SIDED: Final = 1  # the row of the left one alone gains: an artist by a track, a like by another
+ONE_SIDED: Final = 1
+"""The row of the left one alone gains: an artist or album by a track, a like by another."""
 
 
 class PlayColumns(NamedTuple):
@@ -96,6 +97,7 @@ class PlayColumns(NamedTuple):
     track: NDArray[np.int32]
     track_hash: NDArray[np.uint16]
     artist: NDArray[np.int32]  # 0 if unknown
+    album: NDArray[np.int32]  # 0 if unknown
     event: NDArray[np.int64]
     session: NDArray[np.int64]
     started_ms: NDArray[np.int64]
@@ -244,6 +246,10 @@ def _tell(state: ListenerArrays, plays: PlayColumns, i: int, pairs: Table, lengt
     if artist != 0:
         add(pairs, (artist << 32) | artist, IN_TURN, 1)
         add(pairs, (artist << 32) | track, ONE_SIDED, WEIGHT_UNIT)
+    album = int(plays.album[i])
+    if album != 0:
+        add(pairs, (album << 32) | album, IN_TURN, 1)
+        add(pairs, (album << 32) | track, ONE_SIDED, WEIGHT_UNIT)
 
 
 @inlined

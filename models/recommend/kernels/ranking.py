@@ -28,7 +28,6 @@ from models.recommend.kernels.candidates import (
     Scene,
     clear_candidates,
     gather,
-    is_reachable,
     new_candidates,
 )
 from models.recommend.kernels.compiling import allocating, kernel
@@ -39,6 +38,7 @@ from models.recommend.kernels.memory import (
     mark_allowed,
     new_memory,
 )
+from models.recommend.kernels.reach import is_reachable
 from models.recommend.kernels.rows import find
 from models.recommend.kernels.taste import Taste
 

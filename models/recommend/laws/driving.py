@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from models.recommend.catalogue import Catalogue
 from models.recommend.changing import Records
 from models.recommend.kernels.candidates import Rates
 from models.recommend.listener_memory import ListenerLimits
@@ -25,6 +26,7 @@ from models.recommend.vectors import VectorState
 from models.recommend.vocabulary import Vocabulary
 from schemas.events import Feedback, PlayEvent, PrivacyRequest
 from schemas.frames import PairsFrame
+from schemas.tracks import CatalogueEntry
 
 Event = PlayEvent | Feedback | PrivacyRequest
 State = ListenerState | NeighbourState | TrendState | VectorState
@@ -37,7 +39,8 @@ class Case:
 
     `batch` is how many events are learned at once, `cut` the batch before which a state is rebuilt
     from its records; `tracks_max` and `limits` may be so small that something is always evicted.
-    Lists are made at `at_ms`, on which it depends what is hidden.
+    Lists are made at `at_ms`, on which it depends what is hidden. `entries` are the catalogue,
+    there from the beginning.
     """
 
     events: Sequence[Event]
@@ -48,6 +51,7 @@ class Case:
     vocabulary_limit: int = 1
     at_ms: int = 0
     rates: Rates = SHIPPED_RATES
+    entries: Sequence[CatalogueEntry] = ()
 
 
 Law = Callable[[Case], None]
@@ -56,7 +60,10 @@ Law = Callable[[Case], None]
 def new_listeners(case: Case, *, evicting: bool = True) -> ListenerState:
     """Empty stage A; without eviction its limits are the usual ones."""
     limits = case.limits if evicting else ListenerLimits()
-    return ListenerState(Vocabulary(case.vocabulary_limit), limits)
+    vocabulary = Vocabulary(case.vocabulary_limit)
+    catalogue = Catalogue(vocabulary)
+    catalogue.put(case.entries)
+    return ListenerState(vocabulary, limits, catalogue)
 
 
 def new_rows(case: Case, *, evicting: bool = True) -> NeighbourState:
@@ -69,9 +76,16 @@ def new_trends(case: Case) -> TrendState:
     return TrendState(Vocabulary(1), markets_max=2, tracks_per_market_max=case.tracks_max)
 
 
+def new_pipeline(case: Case) -> Pipeline:
+    """Empty stages without evictions, and the catalogue."""
+    pipeline = Pipeline(list_length=LIST_LENGTH, rates=case.rates)
+    pipeline.catalogue.put(case.entries)
+    return pipeline
+
+
 def run_pipeline(case: Case) -> Pipeline:
     """All stages after the whole log, without evictions."""
-    pipeline = Pipeline(list_length=LIST_LENGTH)
+    pipeline = new_pipeline(case)
     for batch in batches(case.events, case.batch):
         learn(pipeline.listeners, batch, pipeline.recommender)
         pipeline.propagate()

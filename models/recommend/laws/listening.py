@@ -22,13 +22,15 @@ from models.recommend.laws.driving import (
 )
 from models.recommend.listeners import ListenerState
 from models.recommend.reference import ReferenceListeners
+from models.recommend.reference_catalogue import ReferenceCatalogue
 from models.recommend.vocabulary import Vocabulary
 from schemas.events import PlayEvent, PrivacyRequest
 
 
 def check_learning_equals_reference(case: Case) -> None:
     """Outcomes, memory of every listener, pairs, plays, trend counts and evictions are equal."""
-    state, reference = new_listeners(case), ReferenceListeners(case.limits)
+    state = new_listeners(case)
+    reference = ReferenceListeners(case.limits, catalogue=ReferenceCatalogue(case.entries))
     for batch in batches(case.events, case.batch):
         expected = reference_learn(reference, batch)
         assert outcomes(learn(state, batch)) == expected

@@ -15,6 +15,7 @@ from models.recommend.laws.driving import (
     feed_reference,
     keep_last,
     learn,
+    new_pipeline,
     reference_learn,
     restore,
     run_pipeline,
@@ -24,6 +25,7 @@ from models.recommend.listener_memory import ListenerSnapshot
 from models.recommend.pipeline import Pipeline
 from models.recommend.recommender import ListColumns, Recommender
 from models.recommend.reference import BLOCKED, BLOCKED_ARTIST, HIDDEN, ReferenceListeners
+from models.recommend.reference_catalogue import ReferenceCatalogue
 from models.recommend.reference_lists import HIDDEN_MS, ReferenceRankers, bounded, spread
 from models.recommend.reference_rows import ReferenceRows
 from models.recommend.reference_vectors import ReferenceVectors
@@ -49,12 +51,14 @@ def check_lists_equal_reference(case: Case) -> None:
 
 def run_beside_reference(case: Case) -> tuple[Pipeline, ReferenceRankers, ReferenceListeners]:
     """All stages after the whole log, and the plain ones after it."""
-    pipeline, rows = Pipeline(list_length=LIST_LENGTH, rates=case.rates), ReferenceRows()
+    pipeline, rows = new_pipeline(case), ReferenceRows()
+    catalogue = ReferenceCatalogue(case.entries)
     trends: dict[str, list[tuple[str, float]]] = {}
-    artists: dict[str, str] = {}  # rankers learn before it is noted who a call's tracks are by
+    # Rankers learn before it is noted who a call's tracks are by.
+    artists = {t: artist for t in catalogue.entries if (artist := catalogue.artist(t))}
     vectors = ReferenceVectors()
-    rankers = ReferenceRankers(rows, trends, artists, case.rates, vectors)
-    listeners = ReferenceListeners(before=rankers.train)
+    rankers = ReferenceRankers(rows, trends, artists, case.rates, vectors, catalogue=catalogue)
+    listeners = ReferenceListeners(before=rankers.train, catalogue=catalogue)
     for batch in batches(case.events, case.batch):
         for run in runs_of_a_kind(batch):
             learn(pipeline.listeners, run, pipeline.recommender)
@@ -107,8 +111,7 @@ def _compare(
         elif source == "after":
             assert place == 0
         elif source == "artist":
-            spoke = [track in rankers.rows.rows.get(artist, ()) for artist in listener.artists]
-            assert place == spoke.index(True)
+            assert place == rankers.of_artist(listener, track)
 
 
 def check_artists_are_bounded_and_spread(case: Case) -> None:
@@ -187,7 +190,7 @@ def check_lists_keep_promises(case: Case) -> None:
 
 def check_rankers_continue_after_restore(case: Case) -> None:
     """Rankers and lists rebuilt from records at any place go on, to the last bit."""
-    original, restored = Pipeline(list_length=LIST_LENGTH), Pipeline(list_length=LIST_LENGTH)
+    original, restored = new_pipeline(case), new_pipeline(case)
     kept: list[dict[bytes, bytes | None]] = [{}, {}, {}, {}]
     for at, batch in enumerate(batches(case.events, case.batch)):
         if at == case.cut:
