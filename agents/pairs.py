@@ -10,7 +10,7 @@ from agents.verifying import Verifier
 from agents.versions import Versions
 from models.recommend.neighbours import NeighbourState, RowColumns
 from models.recommend.vocabulary import Vocabulary
-from schemas.frames import ALBUM_MARK, ARTIST_MARK, decode_pairs
+from schemas.frames import ARTIST_MARK, MARKS, decode_pairs
 from schemas.outputs import encode_similar
 from schemas.rediskeys import row_key
 from schemas.registry import NEIGHBOURS_CHANGELOG, PAIRS
@@ -24,7 +24,6 @@ from streams.transport import Polls
 __all__ = ["NeighboursStage", "register"]
 
 ROWS_AT_ONCE = 50  # half a millisecond of Redis, for which lists would wait
-MARKS = ARTIST_MARK + ALBUM_MARK
 PUBLISH_SHARE_S = 0.004  # of each interval and partition, so that plays have the rest
 
 

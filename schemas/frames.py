@@ -31,6 +31,9 @@ from schemas.events import ID_BYTES_MAX
 __all__ = [
     "ALBUM_MARK",
     "ARTIST_MARK",
+    "GENRE_MARK",
+    "LANGUAGE_MARK",
+    "MARKS",
     "BadFrame",
     "PairsFrame",
     "TrendCountsFrame",
@@ -57,6 +60,11 @@ ARTIST_MARK: Final = "\x01"
 """What the name of an artist begins with. Ids hold no control characters, so none is like it."""
 ALBUM_MARK: Final = "\x02"
 """What the name of an album begins with."""
+GENRE_MARK: Final = "\x03"
+LANGUAGE_MARK: Final = "\x04"
+"""What those of genres and languages begin with where listeners state them; frames hold none."""
+MARKS: Final = ARTIST_MARK + ALBUM_MARK + GENRE_MARK + LANGUAGE_MARK
+"""Without those on its left, a name is as people write it."""
 
 
 class BadFrame(ValueError):

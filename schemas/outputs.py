@@ -62,7 +62,7 @@ Source = Literal[
 """What speaks for a track in a list; `models.recommend.kernels.candidates` says how each counts."""
 SOURCES: Final[tuple[Source, ...]] = get_args(Source)
 STATED: Final = "stated"
-"""The source of a track in a newcomer's list whose artist they named."""
+"""The source of a track in a newcomer's list whose artist, genre or language they named."""
 Strategy = Literal["explore_near", "explore_new", "explore_trending"]
 """The source of an explored track: how it was drawn."""
 STRATEGIES: Final[tuple[Strategy, ...]] = get_args(Strategy)

@@ -7,7 +7,6 @@ the process. About 30 bytes a track and 140 a group, beside their names.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,14 +27,10 @@ from models.recommend.kernels.content import (
 )
 from models.recommend.vocabulary import NO_NAME, Vocabulary
 from schemas.artists import album_name, artist_name
-from schemas.frames import ALBUM_MARK, ARTIST_MARK
+from schemas.frames import ALBUM_MARK, ARTIST_MARK, GENRE_MARK, LANGUAGE_MARK
 from schemas.tracks import CatalogueEntry, main_artist
 
 __all__ = ["Catalogue", "genre_key", "group_keys", "language_key"]
-
-# What names of groups begin with that never leave the process.
-_GENRE_MARK: Final = "\x03"
-_LANGUAGE_MARK: Final = "\x04"
 
 
 class Catalogue:
@@ -157,12 +152,13 @@ def group_keys(entry: CatalogueEntry) -> list[str]:
 def genre_key(genre: str) -> str:
     """The name of a genre's group: folded as artists are; empty if nothing is left."""
     name = artist_name(genre)
-    return _GENRE_MARK + name if name else ""
+    return GENRE_MARK + name if name else ""
 
 
 def language_key(language: str) -> str:
     """The name of a language's group: its first subtag, so that `pt` is `pt-BR` too."""
-    return _LANGUAGE_MARK + language.partition("-")[0].lower()
+    name = artist_name(language.partition("-")[0])
+    return LANGUAGE_MARK + name if name else ""
 
 
 def _date(released_on: str | None) -> int:

@@ -16,7 +16,7 @@ from models.recommend.kernels.listener import (
 )
 from models.recommend.listener_memory import ListenerSnapshot
 from schemas.events import PrivacyRequest
-from schemas.frames import ARTIST_MARK
+from schemas.frames import ARTIST_MARK, MARKS
 from schemas.privacy import ListenerExport
 
 __all__ = ["export_of"]
@@ -47,7 +47,7 @@ def export_of(
         "conduct": [*asdict(kept.conduct).values()],
         "suspected": [*kept.conduct.reasons],
         "said": [_SAID[said.kind] for said in kept.said],
-        "said_of": [said.subject.removeprefix(ARTIST_MARK) for said in kept.said],
+        "said_of": [said.subject.lstrip(MARKS) for said in kept.said],
         "said_ms": [said.at_ms for said in kept.said],
         "liked_with": [name.removeprefix(ARTIST_MARK) for said in kept.said for name in said.liked],
         "passed": [passed.track for passed in kept.passed],

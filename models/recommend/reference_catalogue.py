@@ -38,18 +38,19 @@ class ReferenceCatalogue:
 
     def artist(self, track_id: str) -> str:
         """The name of a track's artist's row, empty if unknown."""
-        return self._groups(track_id)[0]
+        return self.groups(track_id)[0]
 
     def album(self, track_id: str) -> str:
         """The name of a track's album's row, empty if unknown."""
-        return self._groups(track_id)[1]
+        return self.groups(track_id)[1]
 
     def newest(self, group: str) -> list[str]:
         """The newest tracks of a group."""
-        tracks = [t for t in self.entries if group in self._groups(t)] if group else []
+        tracks = [t for t in self.entries if group in self.groups(t)] if group else []
         return sorted(tracks, key=lambda t: (-self._date(t), hash32(t)))[:GROUP_TRACKS]
 
-    def _groups(self, track_id: str) -> list[str]:
+    def groups(self, track_id: str) -> list[str]:
+        """The names of a track's artist, album, language and genres, empty where it has none."""
         entry = self.entries.get(track_id)
         return ["", ""] if entry is None else group_keys(entry)
 

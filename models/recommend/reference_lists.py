@@ -21,7 +21,8 @@ from models.recommend.vocabulary import hash16, hash32
 __all__ = ["ReferenceRankers", "bounded", "spread"]
 
 SOURCES = ("together", "lately", "after", "artist", "again", "often", "loop", "popular")
-UNIT, POPULAR, TRAINED, UNPLAYED, TASTE_ARTIST, NEW = 2520, 32, 32, 8, 5, 20
+UNIT, POPULAR, TRAINED, UNPLAYED, NEW = 2520, 32, 32, 8, 20
+TASTE = (5, 6, 7)
 HIDDEN_MS = 30 * 24 * 3_600_000
 KINDS = ("next", "discover")
 FEATURES = 3 * len(SOURCES) + 3
@@ -119,13 +120,13 @@ class ReferenceRankers:
     def stated(
         self, kind: str, listener: ListenerSnapshot, at_ms: int, most: int
     ) -> list[tuple[str, float]]:
-        """What a newcomer's list begins with: tracks of each artist they named, in turn."""
-        allowed = self._allowed(kind, listener, at_ms)
-        named = [s.subject for s in listener.said if s.kind == TASTE_ARTIST]
-        turns = [
-            [t for t, weight in self.rows.top(a, ROW) if weight > 0 and allowed(t)][:most]
-            for a in named
-        ]
+        """What a newcomer's list begins with: tracks of each group they named, in turn."""
+        allowed, turns = self._allowed(kind, listener, at_ms), list[list[str]]()
+        for group in (s.subject for s in listener.said if s.kind in TASTE):
+            row = [track for track, weight in self.rows.top(group, ROW) if weight > 0]
+            trending = [t for t, _ in self._trend(listener.market) if self._is_of(t, group)]
+            named = dict.fromkeys([*row, *trending, *self._catalogue.newest(group)])
+            turns.append([*filter(allowed, named)][:most])
         entries: dict[str, float] = {}
         for turn in range(max(map(len, turns), default=0) if not listener.recent else 0):
             for tracks in turns:
@@ -169,6 +170,9 @@ class ReferenceRankers:
                 unplayed = [t for t in self._catalogue.newest(group) if t not in known]
                 named += [(places[0], t, share * math.sqrt(0.5)) for t in unplayed[:UNPLAYED]]
         return named
+
+    def _is_of(self, track: str, group: str) -> bool:
+        return group in self._catalogue.groups(track)
 
     def _trend(self, market: str) -> Trend:
         return self.trends.get(market) or self.trends.get("world", ())

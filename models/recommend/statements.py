@@ -16,6 +16,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from models.recommend.catalogue import genre_key, language_key
 from models.recommend.counting import Sums
 from models.recommend.kernels.listener import (
     AT_MS,
@@ -65,8 +66,8 @@ def artist_row(artist: str | None) -> str:
 def taste_of(event: Feedback) -> list[tuple[int, str]]:
     """What a taste names, by kind; each name once, as rows have it."""
     named = [(TASTE_ARTIST, artist_row(name)) for name in event.artists]
-    named += [(TASTE_GENRE, artist_name(name)) for name in event.genres]
-    named += [(TASTE_LANGUAGE, artist_name(name)) for name in event.languages]
+    named += [(TASTE_GENRE, genre_key(name)) for name in event.genres]
+    named += [(TASTE_LANGUAGE, language_key(name)) for name in event.languages]
     return [(kind, name) for kind, name in dict.fromkeys(named) if name]
 
 

@@ -29,7 +29,7 @@ from models.recommend.kernels.listener import (
     TASTE_LANGUAGE,
 )
 from models.recommend.listeners import ListenerSnapshot
-from schemas.frames import ARTIST_MARK
+from schemas.frames import MARKS
 from schemas.murmur2 import partition_of_name
 from schemas.registry import LISTENERS_CHANGELOG
 from segue.cli.explained import Explanation, Known, SaidView, SignView, draw
@@ -117,7 +117,7 @@ def _known(found: ListenerSnapshot, settings: Settings, written_at_ms: int) -> K
         recent=found.recent,
         heard=len(found.heard),
         said=[
-            SaidView(SAID_KINDS[kind], subject.removeprefix(ARTIST_MARK), at_ms)
+            SaidView(SAID_KINDS[kind], subject.lstrip(MARKS), at_ms)
             for kind, subject, at_ms, _ in found.said
         ],
         suspected=[*conduct.reasons],

@@ -18,7 +18,7 @@ _WORDS: Final[dict[str, str]] = {
     "loop": "played after {last} before",
     "popular": "trending",
     "taste": "fits what you listen to",
-    "stated": "by an artist you named",
+    "stated": "of what you said you like",
     "explore_near": "something new to try: near what you play",
     "explore_new": "something new to try: hardly anybody found it yet",
     "explore_trending": "something new to try: trending",

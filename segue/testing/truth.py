@@ -32,6 +32,7 @@ UNIT = 2520
 ARTIST_MARK = "\x01"  # the name of an artist's row begins with it
 ALBUM_MARK = "\x02"  # and that of an album's with this
 ALBUM_CHARACTERS_MAX = 255
+STATED_MARKS = {"artists": ARTIST_MARK, "genres": "\x03", "languages": "\x04"}
 DAY_MS = 86_400_000
 REQUEUED = "segue-requeued"
 
@@ -261,9 +262,9 @@ class Truth:
         named: list[Said] = []
         for field, kind in TASTE.items():
             for name in event.get(field, ()):
-                mark = ARTIST_MARK if field == "artists" else ""
-                said = Said(kind, mark + folded(name), event["at_ms"])
-                if folded(name) and said not in named:
+                subject = folded(name.partition("-")[0] if field == "languages" else name)
+                said = Said(kind, STATED_MARKS[field] + subject, event["at_ms"])
+                if subject and said not in named:
                     named.append(said)
         before = [s for s in listener.said if s.kind in TASTE.values()]
         same = [(s.kind, s.subject) for s in before] == [(s.kind, s.subject) for s in named]

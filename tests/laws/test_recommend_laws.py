@@ -63,6 +63,7 @@ def feedback(draw: st.DrawFn, number: int) -> Feedback:
         artist=draw(artist if of_artist else st.none() | artist),
         artists=tuple(draw(st.lists(artist, max_size=3))),
         genres=tuple(draw(st.lists(st.sampled_from(["Pop", "pop", ""]), max_size=2))),
+        languages=tuple(draw(st.lists(st.sampled_from(["PT-br", "sv", "is"]), max_size=2))),
     )
 
 

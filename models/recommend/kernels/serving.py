@@ -135,13 +135,14 @@ def _serve_one(
     bench, turns, scene, ranker = made_from
     known, most = (scene.hashes, scene.artists), scene.rules.artist_tracks_max
     count = prepare(bench, state, slot, now_ms, scene, ranker)
-    named = find_stated(turns, state, slot, scene, bench)
+    named = find_stated(turns, state, slot, scene, bench.memory)
     for kind in range(2):
         if named > 0:
             columns = (out.ids[i, kind], out.scores[i, kind])
             reasons = (out.sources[i, kind], out.because[i, kind])
-            out.sizes[i, kind] = take_turns(turns, named, kind, (*columns, *reasons))
-            continue
+            out.sizes[i, kind] = take_turns(turns, named, kind, (*columns, *reasons), scene)
+            if out.sizes[i, kind] > 0:
+                continue
         size = take_best(bench, count, kind, known, most)
         _serve_best(out, (i, kind), bench, size, ranker, scene.taste)
         if most:
@@ -173,7 +174,7 @@ def serve(
 ) -> None:
     """Both lists of each listener at a time; a slot below 0 is nobody's: their places are left."""
     length = out.ids.shape[2]
-    made_from = (new_bench(state, scene, length), new_turns(length), scene, ranker)
+    made_from = (new_bench(state, scene, length), new_turns(scene, length), scene, ranker)
     for i in range(len(slots)):
         if slots[i] >= 0:
             _serve_one(state, int(slots[i]), now_ms, made_from, out, i)
