@@ -41,7 +41,7 @@ class Catalogue:
 
     >>> words = Vocabulary()
     >>> catalogue = Catalogue(words)
-    >>> catalogue.put([CatalogueEntry("t1", "Tide", language="pt-BR")])
+    >>> _ = catalogue.put([CatalogueEntry("t1", "Tide", language="pt-BR")])
     >>> [words.names[i] for i in catalogue.newest(language_key("pt"))]
     ['t1']
     """
