@@ -21,7 +21,7 @@ from agents.pairs import NeighboursStage
 from agents.tracks import FreshArtists
 from models.recommend.arms import Arms
 from models.recommend.catalogue import Catalogue
-from models.recommend.kernels.candidates import Rates
+from models.recommend.kernels.scene import Rates
 from models.recommend.recommender import Recommender
 from models.recommend.rowcache import RowCache
 from models.recommend.tastes import Tastes
@@ -65,7 +65,7 @@ def register_all(app: SegueApp, deps: Deps) -> None:
         exploration_share=settings.exploration_share,
         rates=Rates(settings.context_decay, settings.learning_rate),
     )
-    neighbours = TaskGroup(NeighboursStage(vocabulary, deps), app=app, settings=settings)
+    neighbours = TaskGroup(NeighboursStage(catalogue, deps), app=app, settings=settings)
     lists = ListWriter(recommender, rows, neighbours, deps)
     fresh = FreshArtists()
     stage = ListenersStage(vocabulary, lists, deps, fresh, arms=_arms(settings))

@@ -8,8 +8,8 @@ from agents.deps import Deps
 from agents.frames import apply_frames
 from agents.verifying import Verifier
 from agents.versions import Versions
+from models.recommend.catalogue import Catalogue
 from models.recommend.neighbours import NeighbourState, RowColumns
-from models.recommend.vocabulary import Vocabulary
 from schemas.frames import ARTIST_MARK, MARKS, decode_pairs
 from schemas.outputs import encode_similar
 from schemas.rediskeys import row_key
@@ -38,19 +38,20 @@ class NeighboursStage:
     name = "neighbours"
     needs: tuple[str, ...] = ()
 
-    def __init__(self, vocabulary: Vocabulary, deps: Deps) -> None:
+    def __init__(self, catalogue: Catalogue, deps: Deps) -> None:
         settings = deps.settings
         self.inputs = (PAIRS.topic(settings.topic_prefix),)
         self.changelog = NEIGHBOURS_CHANGELOG.topic(settings.topic_prefix)
         self.flush_interval_s = settings.sink_flush_interval_s
         self.publish_interval_s = settings.row_publish_interval_s
-        self._vocabulary, self._deps = vocabulary, deps
+        self._catalogue, self._deps = catalogue, deps
         self._versions = Versions(deps)
         self._verifier = Verifier(deps)
 
     def new_state(self, partition: int) -> NeighbourState:
         """Return an empty state of the configured limit."""
-        return NeighbourState(self._vocabulary, self._deps.settings.tracks_per_partition_max)
+        tracks_max = self._deps.settings.tracks_per_partition_max
+        return NeighbourState(self._catalogue.vocabulary, tracks_max, self._catalogue)
 
     def outputs(self, state: NeighbourState) -> list[Output]:
         """Nothing goes on from here but rows."""

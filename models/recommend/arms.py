@@ -14,9 +14,9 @@ import numpy as np
 
 from models.evaluate.scores import ARMS, DEFAULT, POPULAR, WITHOUT
 from models.recommend.changing import Records
-from models.recommend.kernels.candidates import EVERYTHING, NOTHING
 from models.recommend.kernels.listener import COHORTS
 from models.recommend.kernels.ranking import ArmRankers, Ranker
+from models.recommend.kernels.scene import EVERYTHING, NOTHING
 from models.recommend.rankers import RANKER_KEY, decode_ranker, encode_ranker, new_ranker
 from schemas.outputs import SOURCES
 

@@ -18,7 +18,7 @@ from typing import Any, Final
 import numpy as np
 
 from models.recommend.changing import Records
-from models.recommend.kernels.candidates import Exploring
+from models.recommend.kernels.scene import Exploring
 from schemas.outputs import STRATEGIES
 
 __all__ = ["BANDIT_KEY", "EPSILON", "TRACKS_MAX", "StrategyBandit", "weight"]

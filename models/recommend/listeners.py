@@ -20,7 +20,6 @@ from models.recommend.changing import SLICE_RECORDS, Records
 from models.recommend.erasures import ERASURE_MARK, new_erasures
 from models.recommend.exploring import BANDIT_KEY, StrategyBandit
 from models.recommend.forest import FOREST_KEY, ConductForest
-from models.recommend.kernels.candidates import Scene
 from models.recommend.kernels.listener import (
     APPLIED,
     BLOCKED_ARTIST,
@@ -37,6 +36,7 @@ from models.recommend.kernels.listener import (
 from models.recommend.kernels.listening import NO_SLOT, PlayColumns, Rules, learn_plays
 from models.recommend.kernels.ranking import Ranker
 from models.recommend.kernels.ring import NEWER, link_newest, linked, take_dirty
+from models.recommend.kernels.scene import Scene
 from models.recommend.kernels.slots import DIRTY
 from models.recommend.listener_memory import (
     HEARD_TRACKS,
@@ -52,12 +52,12 @@ from models.recommend.listener_memory import (
 )
 from models.recommend.listener_records import ListenerColumns, decode_listener
 from models.recommend.outgoing import Outbox
-from models.recommend.plays import Learned, play_columns
+from models.recommend.plays import Learned, artists_named, play_columns
 from models.recommend.rankers import RANKER_KEY
 from models.recommend.said import SaidRows, held
 from models.recommend.scenes import Lists, no_scene
 from models.recommend.statements import Statements, statements_of
-from models.recommend.vocabulary import NO_NAME, Vocabulary, hash16
+from models.recommend.vocabulary import Vocabulary, hash16
 from schemas.discoveries import DiscoveriesFrame
 from schemas.events import Feedback, PlayEvent
 from schemas.frames import PairsFrame, TrendCountsFrame
@@ -183,7 +183,9 @@ class ListenerState:
         self._outbox.pairs.reserve(15 * len(plays))
         self._outbox.trends.reserve(2 * len(plays))
         self._learn_all([play.user_id for play in plays], columns, lists)
-        self._note_artists(columns)
+        tracks, artists = artists_named(columns)
+        self.vocabulary.artist[tracks] = artists
+        self._outbox.name_artists(tracks, artists)
         touched = columns.touched[: self.arrays.counters[TOUCHED]].tolist()
         return Learned(columns.outcome, self._still_touched(touched), self._looks)
 
@@ -319,14 +321,6 @@ class ListenerState:
         self.vocabulary.sweep_if_due()
         self._batch += 1
         self.arrays.counters[TOUCHED] = 0
-
-    def _note_artists(self, columns: PlayColumns) -> None:
-        """Know of each track counted the artist that it was played under last."""
-        refused = np.isin(columns.outcome, (DUPLICATE, ERASED)) | (columns.held != 0)
-        named = (columns.artist != NO_NAME) & ~refused
-        tracks, artists = columns.track[named], columns.artist[named]
-        self.vocabulary.artist[tracks] = artists
-        self._outbox.name_artists(tracks, artists)
 
     def _learn_all(self, users: list[str], columns: PlayColumns, lists: Lists | None) -> None:
         """Give each play its listener's slot and learn it; newcomers may cost others theirs."""

@@ -19,8 +19,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from models.recommend.catalogue import Catalogue
 from models.recommend.changing import SLICE_RECORDS, Records
-from models.recommend.kernels.candidates import RowSource
 from models.recommend.kernels.erasing import take_back
 from models.recommend.kernels.ring import link_newest, take_dirty
 from models.recommend.kernels.rows import (
@@ -33,6 +33,7 @@ from models.recommend.kernels.rows import (
     clear_row,
     learn_rows,
 )
+from models.recommend.kernels.scene import RowSource
 from models.recommend.kernels.slots import DIRTY, EVICTED, FREE, USED
 from models.recommend.neighbour_records import NeighbourColumns, decode_neighbours
 from models.recommend.track_slots import TrackSlots
@@ -65,12 +66,19 @@ class RowColumns:
 class NeighbourState:
     """The rows of one partition. A `KeyedState` whose keys are track ids.
 
-    `tracks_max` bounds the tracks; a track takes 1.5 KB of memory once used, names apart.
+    `tracks_max` bounds the tracks; a track takes 1.5 KB of memory once used, names apart. Who a
+    track is by, when nobody's plays say it any more, is what `catalogue` says.
     """
 
-    def __init__(self, vocabulary: Vocabulary, tracks_max: int = 100_000) -> None:
+    def __init__(
+        self,
+        vocabulary: Vocabulary,
+        tracks_max: int = 100_000,
+        catalogue: Catalogue | None = None,
+    ) -> None:
         if tracks_max < 1:
             raise ValueError("tracks_max is at least 1")
+        self._catalogue = Catalogue(vocabulary, 1) if catalogue is None else catalogue
         self.vocabulary = vocabulary
         self._rows = _new_rows(tracks_max)
         self._slots = TrackSlots(vocabulary)
@@ -248,12 +256,16 @@ class NeighbourState:
             self._rows.counters[FREE] += 1
 
     def _withdraw_empty(self, names: list[str]) -> None:
-        """Forget the rows among `names` that nobody else gave anything to, and who those are by."""
+        """Forget the rows among `names` that nobody else gave anything to.
+
+        Who they are by is then what the catalogue says.
+        """
         for name in names:
             slot = self._slots.find(name)
             if slot is not None and not self._rows.plays[slot] and not self._rows.sizes[slot]:
                 self._forget(name)
-                self.vocabulary.artist[self.vocabulary.find(name)] = NO_NAME
+                track = np.array([self.vocabulary.find(name)])
+                self.vocabulary.artist[track] = self._catalogue.artists(track)
                 self._slots.note_gone(name)
                 self._withdrawn[name] = None
 

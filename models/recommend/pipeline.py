@@ -12,7 +12,7 @@ from typing import NamedTuple
 from models.evaluate.scores import WITHOUT
 from models.recommend.arms import WHOLE, Arms
 from models.recommend.catalogue import Catalogue
-from models.recommend.kernels.candidates import Rates
+from models.recommend.kernels.scene import Rates
 from models.recommend.listener_memory import ListenerLimits
 from models.recommend.listeners import ListenerState
 from models.recommend.neighbours import NeighbourState
@@ -61,7 +61,7 @@ class Pipeline:
         arms = Arms() if without is None else Arms({WITHOUT + without: WHOLE})
         self.catalogue = Catalogue(self.vocabulary, tracks_max)
         self.listeners = ListenerState(self.vocabulary, limits, self.catalogue, arms=arms)
-        self.neighbours = NeighbourState(self.vocabulary, tracks_max)
+        self.neighbours = NeighbourState(self.vocabulary, tracks_max, self.catalogue)
         self.trends = TrendState(self.vocabulary, tracks_per_market_max=tracks_max)
         self.vectors = VectorState(self.vocabulary, max(tracks_max, 1_000))
         self.recommender = Recommender(

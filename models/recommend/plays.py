@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 
 from models.recommend.catalogue import Catalogue
 from models.recommend.kernels.conduct import FEATURES
+from models.recommend.kernels.listener import DUPLICATE, ERASED
 from models.recommend.kernels.listening import BROKEN_OFF, NOT_EARLY, SKIPPED_EARLY, PlayColumns
 from models.recommend.statements import artist_row
-from models.recommend.vocabulary import Vocabulary
+from models.recommend.vocabulary import NO_NAME, Vocabulary
 from schemas.events import PlayEvent
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "OUTCOMES",
     "Learned",
     "artist_key",
+    "artists_named",
     "event_hashes",
     "hash40",
     "hash64",
@@ -77,6 +79,13 @@ def event_hashes(ids: Sequence[str]) -> NDArray[np.int64]:
     """`hash40` of many ids."""
     digests = [blake2b(name.encode(), digest_size=8).digest() for name in ids]
     return np.frombuffer(b"".join(digests), "<i8") & _EVENT_MASK
+
+
+def artists_named(columns: PlayColumns) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """Tracks that were counted and whom they were played under, in the order of plays."""
+    refused = np.isin(columns.outcome, (DUPLICATE, ERASED)) | (columns.held != 0)
+    named = (columns.artist != NO_NAME) & ~refused
+    return columns.track[named], columns.artist[named]
 
 
 def is_early(play: PlayEvent) -> bool:

@@ -15,15 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.recommend.catalogue import Catalogue
-from models.recommend.kernels.candidates import (
-    NOTHING,
-    Exploring,
-    Popular,
-    Rates,
-    RowSource,
-    Scene,
-    ServingRules,
-)
 from models.recommend.kernels.listener import (
     COHORTS,
     CONTEXT_USED,
@@ -33,6 +24,15 @@ from models.recommend.kernels.listener import (
     SESSION_LENGTH,
 )
 from models.recommend.kernels.ranking import DISCOVER, NEXT
+from models.recommend.kernels.scene import (
+    NOTHING,
+    Exploring,
+    Popular,
+    Rates,
+    RowSource,
+    Scene,
+    ServingRules,
+)
 from models.recommend.kernels.serving import ServedArrays, serve
 from models.recommend.kernels.taste import Taste
 from models.recommend.listeners import ListenerState

@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from models.recommend.kernels.candidates import RowSource
+from models.recommend.kernels.scene import RowSource
 from models.recommend.neighbours import PUBLISHED_NEIGHBOURS, RowColumns
 from models.recommend.vocabulary import NO_NAME, Vocabulary
 from schemas.frames import ARTIST_MARK

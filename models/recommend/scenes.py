@@ -7,7 +7,9 @@ from typing import Protocol
 
 import numpy as np
 
-from models.recommend.kernels.candidates import (
+from models.recommend.kernels.content import new_content
+from models.recommend.kernels.embedding import DIMENSIONS
+from models.recommend.kernels.scene import (
     NOTHING,
     Exploring,
     Popular,
@@ -16,8 +18,6 @@ from models.recommend.kernels.candidates import (
     Scene,
     ServingRules,
 )
-from models.recommend.kernels.content import new_content
-from models.recommend.kernels.embedding import DIMENSIONS
 from models.recommend.kernels.taste import Taste
 
 __all__ = ["Lists", "no_scene"]

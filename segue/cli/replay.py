@@ -200,7 +200,7 @@ def _sample(asked: _Asked, rows: int, tuned_plays: int) -> Sample:
 def _pipeline(settings: Settings, arm: str) -> Pipeline:
     """All partitions in one: the same limits in sum."""
     from models.recommend import ListenerLimits
-    from models.recommend.kernels.candidates import Rates
+    from models.recommend.kernels.scene import Rates
     from models.recommend.pipeline import Pipeline
 
     limits = ListenerLimits(

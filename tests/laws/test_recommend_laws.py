@@ -14,8 +14,8 @@ from msgspec.structs import replace
 from models.checks import Case, Law, yield_checks
 from models.recommend import ListenerLimits, warm
 from models.recommend.conduct import ConductTally
-from models.recommend.kernels.candidates import Rates
 from models.recommend.kernels.listener import HIDDEN_MS
+from models.recommend.kernels.scene import Rates
 from models.recommend.laws.driving import Event, new_listeners
 from models.recommend.vocabulary import hash32
 from schemas.events import Feedback, FeedbackKind, PlayEvent, PrivacyRequest

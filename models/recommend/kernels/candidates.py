@@ -38,23 +38,15 @@ from models.recommend.kernels.listener import (
     WEIGHT_UNIT,
     ListenerArrays,
 )
-from models.recommend.kernels.taste import Taste, fit
+from models.recommend.kernels.scene import EVERYTHING, NOTHING, Popular, Scene, market_row
+from models.recommend.kernels.taste import fit
 
 __all__ = [
-    "EVERYTHING",
     "POPULAR_CANDIDATES",
     "SOURCE_COUNT",
     "Candidates",
-    "Exploring",
-    "Popular",
-    "Rates",
-    "RowSource",
-    "Scene",
-    "ServingRules",
     "clear_candidates",
     "gather",
-    "left_out_of",
-    "market_row",
     "new_candidates",
 ]
 
@@ -75,74 +67,10 @@ NUMBER: Final = 1
 PLACE: Final = 1
 BECAUSE: Final = 2  # the place in the session of the track with the most of TOGETHER, or NOTHING
 BY_ARTIST: Final = 3  # the first place in the session of its artist, or NOTHING
-NOTHING: Final = -1
-EVERYTHING: Final = -2
 
 POPULAR_CANDIDATES: Final = 32
 UNPLAYED_CANDIDATES: Final = 8  # of each artist and album of a session, by the catalogue
 _LOOP_DECAY: Final = 0.9
-
-
-class RowSource(NamedTuple):
-    """Neighbour rows by track. `slot_of` is indexed by track id and holds slot + 1, or 0."""
-
-    slot_of: NDArray[np.int32]
-    ids: NDArray[np.int32]
-    weights: NDArray[np.int64]
-    forward: NDArray[np.int64]
-    fading: NDArray[np.float32]
-    sizes: NDArray[np.int32]
-    plays: NDArray[np.int64]
-
-
-class Popular(NamedTuple):
-    """Trending tracks, most played first: one row per market. Row 0 is the world.
-
-    `row_of` is indexed by the market's id and holds row + 1, or 0.
-    """
-
-    ids: NDArray[np.int32]
-    scores: NDArray[np.float64]
-    sizes: NDArray[np.int32]
-    row_of: NDArray[np.int32]
-
-
-class Rates(NamedTuple):
-    """How the past is weighed, and how fast rankers learn; settings feed them."""
-
-    decay: float = 0.8  # what each older track of a session counts of the one after it
-    learning_rate: float = 0.2  # a step of the rankers
-
-
-class Exploring(NamedTuple):
-    """How often a `discover` list explores, and how often by each strategy if it does."""
-
-    share: float = 0.0
-    near: float = 1 / 3
-    new: float = 1 / 3
-    trending: float = 1 / 3
-
-
-class ServingRules(NamedTuple):
-    """What lists are made without, or with less of, and how what they are made from counts."""
-
-    filtered: bool  # without the track just played
-    left_out: int  # the source that says nothing; NOTHING or EVERYTHING: none or all of them
-    artist_tracks_max: int  # tracks of one artist in a list, spread; 0: as many as there are
-    rates: Rates
-    exploring: Exploring
-
-
-class Scene(NamedTuple):
-    """What lists are made from besides the listener. Nothing in it changes during a call."""
-
-    rows: RowSource
-    popular: Popular
-    taste: Taste
-    content: Content
-    hashes: NDArray[np.uint32]
-    artists: NDArray[np.int32]  # of a track, by id; 0 if unknown
-    rules: ServingRules
 
 
 class Candidates(NamedTuple):
@@ -157,16 +85,6 @@ class Candidates(NamedTuple):
     albums: NDArray[np.int32]  # of the context, 0 where there is none
     means: NDArray[np.float32]  # of the vectors of all of them, and of the last
     scores: NDArray[np.float32]  # by list
-
-
-@kernel
-def left_out_of(scene: Scene, left_out: int) -> Scene:
-    """The same scene with another source left out."""
-    had = scene.rules
-    kept = had.artist_tracks_max, had.rates, had.exploring
-    rules = ServingRules(had.filtered, left_out, *kept)
-    popular, taste, content = scene.popular, scene.taste, scene.content
-    return Scene(scene.rows, popular, taste, content, scene.hashes, scene.artists, rules)
 
 
 @allocating
@@ -356,13 +274,6 @@ def _gather_own(
         power *= _LOOP_DECAY
         newer = i
     return count, distinct
-
-
-@kernel
-def market_row(popular: Popular, market: int) -> int:
-    """The row of a market whose trends are known, or the world's."""
-    row = popular.row_of[market] - 1
-    return int(row) if row >= 0 and popular.sizes[row] > 0 else 0
 
 
 @kernel

@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from models.recommend.kernels.candidates import NOTHING, TRACK, Exploring, Scene, market_row
+from models.recommend.kernels.candidates import TRACK
 from models.recommend.kernels.compiling import kernel
 from models.recommend.kernels.listener import (
     AT_MS,
@@ -29,6 +29,7 @@ from models.recommend.kernels.listener import (
 from models.recommend.kernels.memory import mark_allowed
 from models.recommend.kernels.ranking import DISCOVER, NEXT, Bench
 from models.recommend.kernels.rows import find
+from models.recommend.kernels.scene import NOTHING, Exploring, Scene, market_row
 from models.recommend.kernels.stated import STATED
 from models.recommend.kernels.taste import Taste
 from models.recommend.kernels.variety import Entries, count_of_artist

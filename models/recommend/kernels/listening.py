@@ -8,7 +8,6 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from models.recommend.kernels.candidates import Popular, Scene, left_out_of, market_row
 from models.recommend.kernels.compiling import allocating, inlined, kernel
 from models.recommend.kernels.conduct import describe, hold, observe
 from models.recommend.kernels.discovering import Discoveries, discover
@@ -61,6 +60,7 @@ from models.recommend.kernels.ranking import (
     train,
 )
 from models.recommend.kernels.rows import find
+from models.recommend.kernels.scene import Popular, Scene, left_out_of, market_row
 from models.recommend.kernels.slots import mark_used
 from models.recommend.kernels.table import Table, add
 

@@ -19,13 +19,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.recommend.kernels.candidates import (
-    EVERYTHING,
     POPULAR,
     SOURCE_COUNT,
     TASTE,
     TRACK,
     Candidates,
-    Scene,
     clear_candidates,
     gather,
     new_candidates,
@@ -40,6 +38,7 @@ from models.recommend.kernels.memory import (
 )
 from models.recommend.kernels.reach import is_reachable
 from models.recommend.kernels.rows import find
+from models.recommend.kernels.scene import EVERYTHING, Scene
 from models.recommend.kernels.taste import Taste
 
 __all__ = [

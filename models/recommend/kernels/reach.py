@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-from models.recommend.kernels.candidates import (
-    POPULAR_CANDIDATES,
-    RowSource,
-    Scene,
-    market_row,
-)
+from models.recommend.kernels.candidates import POPULAR_CANDIDATES
 from models.recommend.kernels.compiling import kernel
 from models.recommend.kernels.content import ALBUM_COLUMN, ARTIST_COLUMN, is_known
 from models.recommend.kernels.listener import (
@@ -18,6 +13,7 @@ from models.recommend.kernels.listener import (
     ListenerArrays,
 )
 from models.recommend.kernels.rows import find
+from models.recommend.kernels.scene import RowSource, Scene, market_row
 
 __all__ = ["is_reachable"]
 

@@ -14,13 +14,10 @@ from models.recommend.kernels.candidates import (
     BECAUSE,
     BY_ARTIST,
     LATELY,
-    NOTHING,
     POPULAR,
     TOGETHER,
     TRACK,
-    Scene,
     clear_candidates,
-    market_row,
 )
 from models.recommend.kernels.compiling import allocating, kernel
 from models.recommend.kernels.exploring import explore
@@ -41,6 +38,7 @@ from models.recommend.kernels.ranking import (
     take_best,
 )
 from models.recommend.kernels.rows import find
+from models.recommend.kernels.scene import NOTHING, Scene, market_row
 from models.recommend.kernels.stated import Turns, find_stated, new_turns, take_turns
 from models.recommend.kernels.taste import Taste
 from models.recommend.kernels.variety import count_of_artist, spread_artists

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from models.recommend.kernels.candidates import NOTHING, TASTE, RowSource, Scene, market_row
+from models.recommend.kernels.candidates import TASTE
 from models.recommend.kernels.compiling import allocating, kernel
 from models.recommend.kernels.content import GROUP_TRACKS, Content, is_known
 from models.recommend.kernels.listener import (
@@ -28,6 +28,7 @@ from models.recommend.kernels.listener import (
 )
 from models.recommend.kernels.memory import Memory, mark_allowed
 from models.recommend.kernels.rows import find
+from models.recommend.kernels.scene import NOTHING, RowSource, Scene, market_row
 from models.recommend.kernels.variety import Entries, count_of_artist
 
 __all__ = ["STATED", "Turns", "find_stated", "new_turns", "take_turns"]

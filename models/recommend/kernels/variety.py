@@ -2,7 +2,8 @@
 
 Maximal marginal relevance (Carbonell and Goldstein, 1998), where what is alike is the artist of the
 entry before: an entry counts half behind one of its own artist. How many of an artist a list holds
-at all is bounded where the best candidates are taken (`ranking.take_best`), and by `count_of_artist`.
+at all is bounded where the best candidates are taken (`ranking.take_best`) and by
+`count_of_artist`.
 """
 
 from __future__ import annotations

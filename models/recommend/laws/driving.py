@@ -12,7 +12,7 @@ import numpy as np
 
 from models.recommend.catalogue import Catalogue
 from models.recommend.changing import Records
-from models.recommend.kernels.candidates import Rates
+from models.recommend.kernels.scene import Rates
 from models.recommend.listener_memory import ListenerLimits
 from models.recommend.listeners import ListenerState
 from models.recommend.neighbours import NeighbourState

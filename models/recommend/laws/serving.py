@@ -72,7 +72,7 @@ def run_beside_reference(case: Case) -> tuple[Pipeline, ReferenceRankers, Refere
         for frame in sent.pairs:
             for track in feed_reference(rows, frame):
                 listeners.artists.pop(track, None)
-                artists.pop(track, None)
+                artists[track] = catalogue.artist(track)
         for market in pipeline.trends.markets:
             names, scores = pipeline.trends.trending(market, "day", 100)
             trends[market] = [*zip(names, scores.tolist(), strict=True)]

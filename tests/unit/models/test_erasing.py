@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 
 from models.recommend import ListenerSnapshot, NeighbourState, Vocabulary
+from models.recommend.catalogue import Catalogue
 from models.recommend.exports import export_of
 from models.recommend.listeners import ListenerState
 from schemas.events import PrivacyRequest
 from schemas.frames import ARTIST_MARK, PairsFrame
+from schemas.tracks import CatalogueEntry, Credit
 from segue.testing.stage_a import MINUTE, T0, outcomes, play, said, state
 
 LATER = T0 + 1000 * MINUTE
@@ -62,6 +64,19 @@ def test_who_a_track_is_by_goes_with_its_row_unless_another_listener_played_it()
     words = listeners.vocabulary
     known = {track: words.names[words.artist[words.find(track)]] for track in ("hers", "both")}
     assert known == {"hers": "", "both": f"{ARTIST_MARK}x"}
+
+
+def test_who_a_track_of_the_catalogue_is_by_is_what_the_catalogue_says_after_its_row() -> None:
+    listeners = state()
+    catalogue = Catalogue(listeners.vocabulary)
+    rows = NeighbourState(listeners.vocabulary, catalogue=catalogue)
+    catalogue.put([CatalogueEntry("hers", "Tide", artists=(Credit("Owner"),))])
+    listeners.learn([play("hers", user_id="ann", artist="x")])
+    rows_of(listeners, rows)
+    listeners.erase("ann", LATER)
+    rows_of(listeners, rows)
+    words = listeners.vocabulary
+    assert words.names[words.artist[words.find("hers")]] == f"{ARTIST_MARK}owner"
 
 
 def test_a_skip_is_taken_back_too_where_it_stood_among_the_plays() -> None:

@@ -19,9 +19,9 @@ from models.recommend import (
 )
 from models.recommend.exploring import BANDIT_KEY, EPSILON, StrategyBandit, weight
 from models.recommend.impressions import explored
-from models.recommend.kernels.candidates import Exploring
 from models.recommend.kernels.conduct import SUSPICION
 from models.recommend.kernels.exploring import EXPLORED_PLACE, NEW_DISCOVERIES
+from models.recommend.kernels.scene import Exploring
 from models.recommend.pipeline import Pipeline
 from models.recommend.tastes import VECTOR_RECORD, VECTOR_VERSION, Tastes
 from schemas.impressions import Action, Impression, ShownEntry

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from models.evaluate.prequential import Prequential
 from models.evaluate.scores import Difference
 from models.evaluate.tuning import GRID, TUNED, Tuning, draw_candidates
-from models.recommend.kernels.candidates import Rates
+from models.recommend.kernels.scene import Rates
 from models.recommend.listener_memory import ListenerLimits
 from models.recommend.pipeline import Pipeline
 from schemas.events import PlayEvent
