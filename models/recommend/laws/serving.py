@@ -154,6 +154,7 @@ def recommender_of(pipeline: Pipeline, **rules: Any) -> Recommender:
         pipeline.vocabulary,
         pipeline.neighbours,
         tastes=pipeline.vectors,
+        catalogue=pipeline.catalogue,
         **rules,
     )
     for market in pipeline.trends.markets:
