@@ -30,12 +30,14 @@ __all__ = ["run_app", "run_worker"]
 logger = get_logger(__name__)
 
 GC_THRESHOLDS = (50_000, 20, 100)  # a collection of everything holds up the loop for 10 ms
+SWITCH_INTERVAL_S = 0.0005  # else the consumer's thread waits up to 5 ms for its turn, at each step
 STOP_TIMEOUT_S = 30.0
 
 
 def run_worker(settings: Settings) -> None:
     """Run a worker of `settings.role` until it is told to stop. Exits the process on failure."""
     configure_logging(settings)
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
     if asyncio.run(_recommend(settings)):
         sys.exit(1)
 

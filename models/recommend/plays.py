@@ -83,8 +83,9 @@ def event_hashes(ids: Sequence[str]) -> NDArray[np.int64]:
 
 def artists_named(columns: PlayColumns) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
     """Tracks that were counted and whom they were played under, in the order of plays."""
-    refused = np.isin(columns.outcome, (DUPLICATE, ERASED)) | (columns.held != 0)
-    named = (columns.artist != NO_NAME) & ~refused
+    outcome = columns.outcome
+    counted = (outcome != DUPLICATE) & (outcome != ERASED) & (columns.held == 0)
+    named = counted & (columns.artist != NO_NAME)
     return columns.track[named], columns.artist[named]
 
 

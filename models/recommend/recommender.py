@@ -211,6 +211,8 @@ class Recommender:
         cells = state.trials.cell[which]
         for arm, ranker in enumerate(state.rankers.of_arm):
             own = np.where(cells // COHORTS == arm, which, -1)
+            if own.max() < 0:
+                continue
             serve(state.arrays, own, at_ms, state.scene_of(arm, scene), ranker, out)
         columns = self._list_columns(out)
         arrays, user = state.arrays, state.user_id
