@@ -1,6 +1,7 @@
 """Stage A: listeners. Reads what they do and ask for, sends pairs and trend counts on."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
+from itertools import chain
 
 from agents.deps import Deps
 from agents.lists import ListWriter
@@ -10,6 +11,7 @@ from agents.verifying import Verifier
 from models.recommend.arms import Arms
 from models.recommend.listener_memory import listening_to
 from models.recommend.listeners import ListenerLimits, ListenerState
+from models.recommend.outgoing import Outbox
 from models.recommend.vocabulary import Vocabulary
 from schemas.discoveries import split_discoveries
 from schemas.frames import encode_trend_counts, split_pairs
@@ -80,30 +82,24 @@ class ListenersStage:
         catalogue = self._lists.recommender.catalogue
         return ListenerState(self._vocabulary, limits, catalogue, arms=self._arms)
 
-    def outputs(self, state: ListenerState) -> list[Output]:
-        """Drain pairs (a frame per partition of the left track), discoveries, trend counts (per
-        market) and changed lists."""
-        given = state.drain_pairs(self._track_partition).items()
-        erased = state.drain_erased(self._track_partition).items()
+    def outputs(self, state: ListenerState) -> Iterable[Output]:
+        """Drain changed lists, pairs (a frame per partition of the left track), discoveries and
+        trend counts (per market)."""
+        return chain([*self._changed_lists(state)], self._sent(state.outbox.take()))
+
+    def _sent(self, outbox: Outbox) -> Iterator[Output]:
+        given = outbox.drain_pairs(self._track_partition).items()
+        erased = outbox.drain_erased(self._track_partition).items()
         limit = self._deps.settings.message_bytes_max // 2
-        pairs = [
-            Output(self._pairs, partition, None, raw)
-            for partition, frame in (*given, *erased)
-            for raw in split_pairs(frame, limit)
-        ]
-        found = state.drain_discoveries()
-        discoveries = [] if found is None else split_discoveries(found, limit)
-        pairs += [Output(self._discoveries, 0, None, raw) for raw in discoveries]
-        counts = [
-            Output(
-                self._trends,
-                self._track_partition(frame.market),
-                frame.market.encode(),
-                encode_trend_counts(frame),
-            )
-            for frame in state.drain_trend_counts()
-        ]
-        return [*pairs, *counts, *self._changed_lists(state)]
+        for partition, frame in (*given, *erased):
+            for raw in split_pairs(frame, limit):
+                yield Output(self._pairs, partition, None, raw)
+        found = outbox.drain_discoveries()
+        for raw in [] if found is None else split_discoveries(found, limit):
+            yield Output(self._discoveries, 0, None, raw)
+        for counts in outbox.drain_trend_counts():
+            to = self._track_partition(counts.market)
+            yield Output(self._trends, to, counts.market.encode(), encode_trend_counts(counts))
 
     def _changed_lists(self, state: ListenerState) -> Iterator[Output]:
         if self._lists.changes is not None:

@@ -87,8 +87,11 @@ class Stage(Protocol[StateT]):
         """Return empty state for one partition."""
         ...
 
-    def outputs(self, state: StateT) -> list[Output]:
-        """Drain what the state has to send on since the last call. Called inside a flush."""
+    def outputs(self, state: StateT) -> Iterable[Output]:
+        """Drain what the state has to send on since the last call. Called inside a flush.
+
+        What takes long is done as it is iterated: in another thread, while the state changes.
+        """
         ...
 
     async def publish(self, task: "PartitionTask[StateT]", *, complete: bool) -> None:

@@ -10,6 +10,7 @@ import asyncio
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any, Generic
 
 from aiokafka import AIOKafkaProducer
@@ -32,7 +33,7 @@ class Snapshot:
     """What one transaction commits: changed keys, outputs, and input offsets by topic."""
 
     changes: Iterable[Sequence[tuple[bytes, bytes | None]]]
-    outputs: list[Output]
+    outputs: Iterable[Output]
     offsets: dict[str, int]
 
 
@@ -124,7 +125,7 @@ class PartitionTask(Generic[StateT]):
     def _take(self) -> Snapshot:
         """Drain everything applied since the last snapshot; the lock is held."""
         changes = self.state.change_slices()
-        outputs = self.stage.outputs(self.state) + self._outputs
+        outputs = chain(self.stage.outputs(self.state), self._outputs)
         self._outputs = []
         self.pending_records = 0
         self.due.clear()
@@ -173,7 +174,7 @@ class PartitionTask(Generic[StateT]):
                 changelog.append(now_ms, key, value)
             await self.breathe()
         packers = {(changelog.topic, changelog.partition): changelog}
-        for output in snapshot.outputs:
+        for output in await asyncio.to_thread(list, snapshot.outputs):
             destination = (output.topic, output.partition)
             if destination not in packers:
                 packers[destination] = _Packer(self.producer, *destination)

@@ -129,7 +129,7 @@ class ListenerColumns(NamedTuple):
     @classmethod
     def copy(cls, arrays: ListenerArrays, slots: NDArray[np.int32]) -> ListenerColumns:
         """The rows of `slots` as they are now."""
-        meta = arrays.meta[slots]
+        meta = arrays.meta.take(slots, axis=0)  # twice as fast as an index, of all there is
         recent, heard, events = (
             int(meta[:, column].max(initial=0))
             for column in (RECENT_COUNT, HEARD_COUNT, EVENT_COUNT)
@@ -140,17 +140,18 @@ class ListenerColumns(NamedTuple):
             said[i] = statements.copy(), liked.copy()
         names = np.empty((len(slots), 2 + recent), np.int32)
         names[:, :2] = meta[:, (MARKET, LAST_TRACK)]
-        names[:, 2:] = arrays.recent[slots, :recent]
+        names[:, 2:] = arrays.recent.take(slots, axis=0)[:, :recent]
+        passed = arrays.passed.take(slots, axis=0)
         return cls(
             meta,
-            arrays.conduct[slots],
-            arrays.events[slots, :events],
-            arrays.events_high[slots, :events],
-            arrays.heard[slots, :heard],
+            arrays.conduct.take(slots, axis=0),
+            arrays.events.take(slots, axis=0)[:, :events],
+            arrays.events_high.take(slots, axis=0)[:, :events],
+            arrays.heard.take(slots, axis=0)[:, :heard],
             names,
-            arrays.artists[slots, :recent],
-            arrays.passed[slots, :, 0],
-            arrays.passed[slots, :, 1],
+            arrays.artists.take(slots, axis=0)[:, :recent],
+            passed[:, :, 0],
+            passed[:, :, 1],
             said,
         )
 

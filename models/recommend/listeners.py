@@ -100,9 +100,9 @@ class ListenerState:
         self._free: list[int] = []
         self._evicted: dict[str, None] = {}
         self._erasures = new_erasures(self.limits)
-        self._outbox = Outbox(vocabulary)
+        self.outbox = Outbox(vocabulary)
         self._said = SaidRows()
-        self._statements = Statements(vocabulary, self._outbox.pairs)
+        self._statements = Statements(vocabulary, self.outbox)
         self._batch = 0
         self._saving: ListenerColumns | None = None
         self._looks: list[float] = []  # of the batch
@@ -180,12 +180,12 @@ class ListenerState:
         self._begin()
         self._looks = []
         columns = play_columns(plays, exempt, self.vocabulary, self._catalogue)
-        self._outbox.pairs.reserve(15 * len(plays))
-        self._outbox.trends.reserve(2 * len(plays))
+        self.outbox.pairs.reserve(15 * len(plays))
+        self.outbox.trends.reserve(2 * len(plays))
         self._learn_all([play.user_id for play in plays], columns, lists)
         tracks, artists = artists_named(columns)
         self.vocabulary.artist[tracks] = artists
-        self._outbox.name_artists(tracks, artists)
+        self.outbox.name_artists(tracks, artists)
         touched = columns.touched[: self.arrays.counters[TOUCHED]].tolist()
         return Learned(columns.outcome, self._still_touched(touched), self._looks)
 
@@ -221,8 +221,8 @@ class ListenerState:
         if not self._erasures.note(user_id, at_ms, newest_ms):
             return False
         if slot is not None:
-            self._outbox.erase(self.arrays, slot, self._catalogue.albums(self.arrays.recent[slot]))
-            self._statements.sum_given(self.arrays, slot, self._outbox.erased)
+            self.outbox.erase(self.arrays, slot, self._catalogue.albums(self.arrays.recent[slot]))
+            self._statements.sum_given(self.arrays, slot, self.outbox.erased)
             self._evicted[user_id] = None
             self._forget(user_id)
         return True
@@ -235,19 +235,19 @@ class ListenerState:
 
     def drain_erased(self, partition_of: Callable[[str], int]) -> dict[int, PairsFrame]:
         """What erased listeners gave, to be taken back after what `drain_pairs` gives."""
-        return self._outbox.drain_erased(partition_of)
+        return self.outbox.drain_erased(partition_of)
 
     def drain_pairs(self, partition_of: Callable[[str], int]) -> dict[int, PairsFrame]:
         """Plays and pair weights since the last drain, summed, by partition of the left track."""
-        return self._outbox.drain_pairs(partition_of)
+        return self.outbox.drain_pairs(partition_of)
 
     def drain_trend_counts(self) -> list[TrendCountsFrame]:
         """Trend counts since the last drain, summed, one frame per market, `world` among them."""
-        return self._outbox.drain_trend_counts()
+        return self.outbox.drain_trend_counts()
 
     def drain_discoveries(self) -> DiscoveriesFrame | None:
         """Discoveries since the last drain, in order: the first 4,096."""
-        return self._outbox.drain_discoveries()
+        return self.outbox.drain_discoveries()
 
     def changes(self) -> Records:
         """All of `change_slices` at once."""
@@ -312,7 +312,7 @@ class ListenerState:
             *ids_of(arrays, used),
             *self._said.used_ids(arrays),
             np.array([self._world], np.int32),
-            *self._outbox.used_ids(),
+            *self.outbox.used_ids(),
             *(() if saving is None else saving.used_ids()),
         ]
 
@@ -347,7 +347,7 @@ class ListenerState:
         times = limits.plays_per_look, limits.lateness_ms, limits.session_gap_ms
         rules = Rules(scene is not None, limits.hold_suspicious, *times, self._world, self._batch)
         made_from = (no_scene() if scene is None else scene, self.rankers.stacked, self.trials)
-        learn_plays(self.arrays, columns, self._outbox.tables, rules, span, made_from)
+        learn_plays(self.arrays, columns, self.outbox.tables, rules, span, made_from)
         count = int(self.arrays.counters[SAMPLED])
         self.arrays.counters[SAMPLED] = 0
         self._looks += self.forest.look(self.arrays, columns, count)

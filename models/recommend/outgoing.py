@@ -51,6 +51,8 @@ class Outbox:
         self._generation = -1
         self._scratch = np.zeros(0, np.int32)
         self._named: list[Named] = []
+        self._spare: Outbox | None = None
+        self._leaving: list[NDArray[np.int32]] = []
 
     @property
     def tables(self) -> tuple[Table, Table, Discoveries]:
@@ -64,7 +66,18 @@ class Outbox:
         before = found.before[:count][_filled(found.size[:count])]
         sums = self.pairs.used_ids() + self.trends.used_ids() + self.erased.used_ids()
         named = [ids for columns in self._named for ids in columns]
-        return [*sums, found.track[:count], before, *named]
+        return [*sums, found.track[:count], before, *named, *self._leaving]
+
+    def take(self) -> Outbox:
+        """All that waits, to be drained before the next call: beside what comes meanwhile, in
+        another thread even."""
+        taken = self._spare or Outbox(self._vocabulary)
+        for name in ("pairs", "trends", "erased", "discoveries", "_named"):
+            ours, theirs = getattr(self, name), getattr(taken, name)
+            setattr(self, name, theirs)
+            setattr(taken, name, ours)
+        self._spare, self._leaving = taken, taken.used_ids()
+        return taken
 
     def name_artists(self, tracks: NDArray[np.int32], artists: NDArray[np.int32]) -> None:
         """Let the next frames say who tracks are by; of one that comes twice, the last word."""

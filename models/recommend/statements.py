@@ -34,6 +34,7 @@ from models.recommend.kernels.listener import (
 )
 from models.recommend.kernels.listening import ONE_SIDED
 from models.recommend.kernels.table import add as add_sum
+from models.recommend.outgoing import Outbox
 from models.recommend.said import add, drop, find, held, oldest
 from models.recommend.vocabulary import NO_NAME, Vocabulary
 from schemas.artists import artist_name
@@ -79,12 +80,12 @@ def statements_of(event: Feedback) -> int:
 
 
 class Statements:
-    """Applies feedback to the arrays of one state; likes go to its sums of pairs."""
+    """Applies feedback to the arrays of one state; likes go to the sums of pairs of its outbox."""
 
-    def __init__(self, vocabulary: Vocabulary, pairs: Sums) -> None:
+    def __init__(self, vocabulary: Vocabulary, outbox: Outbox) -> None:
         self.forgotten = 0
         """Statements that gave way to newer ones of their kind, since the start."""
-        self._vocabulary, self._pairs = vocabulary, pairs
+        self._vocabulary, self._outbox = vocabulary, outbox
 
     def apply(self, arrays: ListenerArrays, slot: int, event: Feedback) -> bool:
         """Let a listener say something; tells whether it changed anything.
@@ -122,7 +123,7 @@ class Statements:
             self.forgotten += 1
         if kind == LIKED:
             liked = self._neighbours(arrays, slot, event.artist)
-            _weigh(self._pairs, subject, liked, 1)
+            _weigh(self._outbox.pairs, subject, liked, 1)
         else:
             liked = None
         add(arrays, slot, (kind, subject, event.at_ms), liked)
@@ -154,7 +155,7 @@ class Statements:
     def _drop(self, arrays: ListenerArrays, slot: int, at: int) -> None:
         _, subject, added = drop(arrays, slot, at)
         if added is not None:
-            _weigh(self._pairs, subject, added, -1)
+            _weigh(self._outbox.pairs, subject, added, -1)
 
     def _neighbours(
         self, arrays: ListenerArrays, slot: int, artist: str | None
