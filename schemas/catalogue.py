@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import msgspec
 
+from schemas.audio import AudioNeighbour, AudioNeighbours
 from schemas.discoveries import DiscoveriesFrame
 from schemas.events import Feedback, PlayEvent, PrivacyRequest
 from schemas.frames import PairsFrame, TrendCountsFrame
@@ -43,7 +44,10 @@ EVENTS: Final[dict[str, type[msgspec.Struct]]] = {
     "Impression": Impression,
     "PrivacyRequest": PrivacyRequest,
 }
-ENTRIES: Final[dict[str, type[msgspec.Struct]]] = {"CatalogueEntry": CatalogueEntry}
+ENTRIES: Final[dict[str, type[msgspec.Struct]]] = {
+    "CatalogueEntry": CatalogueEntry,
+    "AudioNeighbours": AudioNeighbours,
+}
 OUTPUTS: Final[dict[str, type[msgspec.Struct]]] = {
     "RecommendationList": RecommendationList,
     "Recommendations": Recommendations,
@@ -53,7 +57,11 @@ OUTPUTS: Final[dict[str, type[msgspec.Struct]]] = {
 ANSWERS: Final[dict[str, type[msgspec.Struct]]] = {"ListenerExport": ListenerExport}
 RECORDS: Final[dict[str, type[msgspec.Struct]]] = {"TopicRecord": TopicRecord}
 STRUCTS: Final = EVENTS | ENTRIES | OUTPUTS | ANSWERS | RECORDS
-PARTS: Final[dict[str, type[msgspec.Struct]]] = {"Credit": Credit, "ShownEntry": ShownEntry}
+PARTS: Final[dict[str, type[msgspec.Struct]]] = {
+    "AudioNeighbour": AudioNeighbour,
+    "Credit": Credit,
+    "ShownEntry": ShownEntry,
+}
 """Structs that stand in fields of others."""
 BINARY: Final[dict[str, type]] = {
     "PairsFrame": PairsFrame,

@@ -58,6 +58,7 @@ _DEL: Final = 0x7F
 _CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f]")
 _MARKET: Final = re.compile("[A-Za-z0-9-]{2,8}")
 _MARKETS_KNOWN_MAX: Final = 4096
+_PARTS: Final = ("entries", "neighbours")  # fields that hold structs with a `track_id`
 
 E = TypeVar("E", bound=msgspec.Struct)
 
@@ -81,11 +82,11 @@ class EventDecoder(Generic[E]):
     __slots__ = (
         "_array",
         "_bytes_max",
-        "_has_entries",
         "_has_market",
         "_id_fields",
         "_markets",
         "_one",
+        "_parts",
     )
 
     def __init__(self, event_type: type[E], message_bytes_max: int = 1_000_000) -> None:
@@ -97,7 +98,7 @@ class EventDecoder(Generic[E]):
         fields = event_type.__struct_fields__
         self._id_fields = tuple(name for name in fields if name.endswith("_id"))
         self._has_market = "market" in fields
-        self._has_entries = "entries" in fields
+        self._parts = next((name for name in _PARTS if name in fields), None)
         self._markets: set[str | None] = {None}
 
     def decode(self, raw: bytes | None) -> list[E] | Rejected:
@@ -136,9 +137,9 @@ class EventDecoder(Generic[E]):
             for name in self._id_fields:
                 if (rejected := _check_id(name, getattr(event, name))) is not None:
                     return rejected
-            if self._has_entries:
-                for entry in event.entries:  # type: ignore[attr-defined]  # it has some
-                    if (rejected := _check_id("track_id", entry.track_id)) is not None:
+            if self._parts is not None:
+                for part in getattr(event, self._parts):
+                    if (rejected := _check_id("track_id", part.track_id)) is not None:
                         return rejected
         return None
 
@@ -198,7 +199,7 @@ def _validation_reason(text: str) -> Reason:
     if text.startswith("Expected `str` of length <=") and text.endswith("_id`"):
         return "id_too_long"
     limits = ("Expected `str` of", "Expected `array` of", "Expected `int` >", "Expected `int` <")
-    if text.startswith(limits):
+    if text.startswith((*limits, "Expected `float` >", "Expected `float` <")):
         return "out_of_range"
     if text.startswith(("Expected `str` matching", "Expected `array` of length")):
         return "out_of_range"

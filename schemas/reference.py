@@ -148,6 +148,8 @@ def _limits(option: JsonObject) -> str:
         return f"`{option['pattern']}`"
     low = option.get("minimum", option.get("minLength"))
     high = option.get("maximum", option.get("maxLength"))
+    if "exclusiveMinimum" in option:
+        return f"above {option['exclusiveMinimum']}, at most {high}"
     if low is not None and high is not None:
         return str(low) if low == high else f"{low} to {high}"
     if low is not None:

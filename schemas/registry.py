@@ -15,6 +15,7 @@ from typing import Final, Literal
 from schemas.internal import DEAD_LETTER_VALUE_BYTES_MAX
 
 __all__ = [
+    "AUDIO_NEIGHBOURS",
     "DEAD_LETTERS",
     "DISCOVERIES",
     "FEEDBACK",
@@ -146,6 +147,15 @@ TRACKS: Final = TopicSpec(
     owner="producers",
     compacted=True,
     doc="The catalogue: the last entry of a track is what it is; an empty value deletes it.",
+)
+AUDIO_NEIGHBOURS: Final = TopicSpec(
+    name="audio-neighbours",
+    key="track_id",
+    direction="in",
+    value_type="AudioNeighbours",
+    owner="producers",
+    compacted=True,
+    doc="What each track sounds like: its nearest tracks by sound; an empty value deletes them.",
 )
 IMPRESSIONS: Final = TopicSpec(
     name="impressions",
@@ -284,6 +294,7 @@ TOPICS: Final = (
     IMPRESSIONS,
     PRIVACY,
     TRACKS,
+    AUDIO_NEIGHBOURS,
     PAIRS,
     TREND_COUNTS,
     RECOMMENDATIONS,

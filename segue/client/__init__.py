@@ -8,6 +8,7 @@
 It needs the contract (`schemas`), aiokafka and redis, and nothing else of Segue.
 """
 
+from schemas.audio import AudioNeighbour, AudioNeighbours
 from schemas.events import Feedback, PlayEvent, PrivacyRequest
 from schemas.impressions import Impression, ShownEntry
 from schemas.outputs import RecommendationList, SimilarTracks, TrendingTracks
@@ -20,6 +21,8 @@ from segue.client.producer import PlayProducer
 from segue.client.reasons import reason
 
 __all__ = [
+    "AudioNeighbour",
+    "AudioNeighbours",
     "CatalogueEntry",
     "Credit",
     "Feedback",

@@ -1,4 +1,4 @@
-"""Sends plays, feedback and the catalogue to Kafka: checked, by key, no duplicates."""
+"""Sends plays, feedback, the catalogue and audio neighbours: checked, by key, no duplicates."""
 
 from __future__ import annotations
 
@@ -12,11 +12,19 @@ import msgspec
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
+from schemas.audio import AudioDecoder, AudioNeighbours
 from schemas.codec import EventDecoder, Rejected, encode_event
 from schemas.events import Feedback, PlayEvent, PrivacyRequest
 from schemas.impressions import Impression
 from schemas.murmur2 import partition_of
-from schemas.registry import FEEDBACK, IMPRESSIONS, PLAYS, PRIVACY, TRACKS
+from schemas.registry import (
+    AUDIO_NEIGHBOURS,
+    FEEDBACK,
+    IMPRESSIONS,
+    PLAYS,
+    PRIVACY,
+    TRACKS,
+)
 from schemas.tracks import CatalogueEntry, EntryDecoder
 from segue.errors import Unavailable
 
@@ -56,12 +64,14 @@ class PlayProducer:
         self._feedback = FEEDBACK.topic(topic_prefix)
         self._impressions = IMPRESSIONS.topic(topic_prefix)
         self._tracks = TRACKS.topic(topic_prefix)
+        self._audio = AUDIO_NEIGHBOURS.topic(topic_prefix)
         self._privacy = PRIVACY.topic(topic_prefix)
         self._check_play = EventDecoder(PlayEvent).decode
         self._check_feedback = EventDecoder(Feedback).decode
         self._check_impression = EventDecoder(Impression).decode
         self._check_request = EventDecoder(PrivacyRequest).decode
         self._check_entry = EntryDecoder().decode
+        self._check_audio = AudioDecoder().decode
         self._producer: AIOKafkaProducer | None = None
         self._failure: BaseException | None = None
         # An idempotent producer of aiokafka's keeps a batch for ever: the bound is ours.
@@ -124,6 +134,16 @@ class PlayProducer:
     async def delete_track(self, track_id: str) -> None:
         """Buffer the deletion of a track's entry. Waits and raises as `send` does."""
         await self._send(self._tracks, track_id, None)
+
+    async def send_audio_neighbours(self, found: AudioNeighbours) -> None:
+        """Buffer what a track sounds like, which replaces what was said before. As `send` does."""
+        key = found.track_id.encode()
+        raw = _checked(lambda raw: self._check_audio(key, raw), found)
+        await self._send(self._audio, found.track_id, raw)
+
+    async def delete_audio_neighbours(self, track_id: str) -> None:
+        """Buffer the deletion of what a track sounds like. Waits and raises as `send` does."""
+        await self._send(self._audio, track_id, None)
 
     async def send_privacy(self, request: PrivacyRequest) -> None:
         """Buffer a request to erase a listener, or to export what is kept. As `send` does.

@@ -8,6 +8,7 @@ from functools import partial
 import msgspec
 import numpy as np
 
+from schemas.audio import AudioNeighbour, AudioNeighbours
 from schemas.discoveries import DiscoveriesFrame
 from schemas.events import Feedback, PlayEvent
 from schemas.frames import ARTIST_MARK, PairsFrame, TrendCountsFrame
@@ -31,6 +32,7 @@ __all__ = [
     "SAID",
     "SHOWN",
     "SIMILAR",
+    "SOUNDS",
     "TOPIC",
     "TRACK",
     "TRENDING",
@@ -159,6 +161,14 @@ FULL_TRACK = CatalogueEntry(
     genres=("post-rock", "ambient"),
     language="is",
     aliases=("A good beginning",),
+)
+SOUNDS = AudioNeighbours(
+    track_id="トラック/42",
+    neighbours=(
+        AudioNeighbour("track-1", 1.0),
+        AudioNeighbour("トラック/9", 0.8125),
+        AudioNeighbour("track-3", 0.0625),
+    ),
 )
 TOPIC = TopicRecord(topic="segue.plays.v1", partitions=4, created_at_ms=1_795_383_600_000)
 

@@ -57,6 +57,7 @@ def test_json_schema_is_valid_and_every_field_is_described(name: str) -> None:
         ("ListenerExport", "v3/ListenerExport.json"),
         ("CatalogueEntry", "v1/CatalogueEntry.minimal.json"),
         ("CatalogueEntry", "v1/CatalogueEntry.full.json"),
+        ("AudioNeighbours", "v1/AudioNeighbours.json"),
         ("SimilarTracks", "v3/SimilarTracks.json"),
         ("RecommendationList", "v1/RecommendationList.json"),
         ("RecommendationList", "v2/RecommendationList.json"),

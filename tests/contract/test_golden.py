@@ -13,6 +13,7 @@ import msgspec
 import numpy as np
 import pytest
 
+from schemas.audio import AudioDecoder
 from schemas.codec import EventDecoder, encode_event
 from schemas.discoveries import decode_discoveries, encode_discoveries
 from schemas.events import Feedback, PlayEvent
@@ -54,6 +55,7 @@ from segue.testing.golden_messages import (
     SAID,
     SHOWN,
     SIMILAR,
+    SOUNDS,
     TOPIC,
     TRACK,
     TRENDING,
@@ -95,6 +97,7 @@ WRITERS: dict[str, Callable[[], bytes]] = {
     "v3/PairsFrame.erased.bin": lambda: encode_pairs(ERASED_PAIRS),
     "v1/CatalogueEntry.minimal.json": lambda: encode_event(TRACK),
     "v1/CatalogueEntry.full.json": lambda: encode_event(FULL_TRACK),
+    "v1/AudioNeighbours.json": lambda: encode_event(SOUNDS),
     "v3/Impression.full.json": lambda: encode_event(SHOWN),
     "v3/Impression.minimal.json": lambda: encode_event(GLANCED),
     "v3/Feedback.array.json": lambda: msgspec.json.encode(SAID),
@@ -242,6 +245,8 @@ def test_golden_entries_are_read() -> None:
     for name, entry in (("minimal", TRACK), ("full", FULL_TRACK)):
         raw = golden(f"v1/CatalogueEntry.{name}.json")
         assert EntryDecoder().decode(entry.track_id.encode(), raw) == entry
+    raw = golden("v1/AudioNeighbours.json")
+    assert AudioDecoder().decode(SOUNDS.track_id.encode(), raw) == SOUNDS
 
 
 def test_golden_outputs_are_read() -> None:
