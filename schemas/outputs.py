@@ -57,7 +57,7 @@ ListKind = Literal["next", "discover"]
 TrendWindow = Literal["hour", "day", "week"]
 Direction = Literal["rising", "steady", "falling", "new"]
 Source = Literal[
-    "together", "lately", "after", "artist", "again", "often", "loop", "popular", "taste"
+    "together", "lately", "after", "artist", "again", "often", "loop", "popular", "audio", "taste"
 ]
 """What speaks for a track in a list; `models.recommend.kernels.candidates` says how each counts."""
 SOURCES: Final[tuple[Source, ...]] = get_args(Source)

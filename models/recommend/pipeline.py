@@ -18,6 +18,7 @@ from models.recommend.listeners import ListenerState
 from models.recommend.neighbours import NeighbourState
 from models.recommend.plays import Learned
 from models.recommend.recommender import SHIPPED_RATES, TRENDING_MAX, Recommender, ServedLists
+from models.recommend.sounds import Sounds
 from models.recommend.trends import TrendState
 from models.recommend.vectors import VectorState
 from models.recommend.vocabulary import Vocabulary
@@ -64,11 +65,13 @@ class Pipeline:
         self.neighbours = NeighbourState(self.vocabulary, tracks_max, self.catalogue)
         self.trends = TrendState(self.vocabulary, tracks_per_market_max=tracks_max)
         self.vectors = VectorState(self.vocabulary, max(tracks_max, 1_000))
+        self.sounds = Sounds(self.vocabulary, tracks_max)
         self.recommender = Recommender(
             self.vocabulary,
             self.neighbours,
             tastes=self.vectors,
             catalogue=self.catalogue,
+            sounds=self.sounds,
             list_length=list_length,
             filtered=filtered,
             rates=rates,

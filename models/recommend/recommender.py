@@ -38,6 +38,7 @@ from models.recommend.kernels.taste import Taste
 from models.recommend.listeners import ListenerState
 from models.recommend.plays import artist_key
 from models.recommend.said import named_artists
+from models.recommend.sounds import Sounds
 from models.recommend.statements import artist_row
 from models.recommend.tastes import Tastes
 from models.recommend.vocabulary import NO_NAME, Vocabulary
@@ -99,8 +100,9 @@ class Recommender:
 
     Knows trends by `set_trending`; rows come from `rows`: the cache of a worker, or a
     `NeighbourState` of the same process; `tastes` are the vectors of the embedding; `catalogue`
-    says of tracks what plays do not. A list holds at most `artist_tracks_max` tracks of one artist,
-    spread out; with 0 as many as there are. Of the `discover` lists `exploration_share` explore.
+    says of tracks what plays do not, and `sounds` what they sound like. A list holds at most
+    `artist_tracks_max` tracks of one artist, spread out; with 0 as many as there are. Of the
+    `discover` lists `exploration_share` explore.
     For evaluation: not `filtered`, lists may hold the track just played and any number of an
     artist, and none explores.
     """
@@ -112,6 +114,7 @@ class Recommender:
         *,
         tastes: Vectors | None = None,
         catalogue: Catalogue | None = None,
+        sounds: Sounds | None = None,
         list_length: int = 20,
         artist_tracks_max: int = 0,
         exploration_share: float = 0.0,
@@ -128,6 +131,7 @@ class Recommender:
         self.rows = rows
         self._tastes = Tastes(vocabulary) if tastes is None else tastes
         self.catalogue = Catalogue(vocabulary, 1) if catalogue is None else catalogue
+        self.sounds = Sounds(vocabulary, 1) if sounds is None else sounds
         self.list_length = list_length
         self._markets: dict[int, int] = {}
         self._unknown: set[int] = set()
@@ -237,9 +241,15 @@ class Recommender:
         words, popular = self.vocabulary, self._popular
         popular = popular._replace(row_of=words.stretched(popular.row_of))
         self._popular = popular
-        taste, content = self._tastes.taste, self.catalogue.content
         return Scene(
-            self.rows.source, popular, taste, content, words.hash32, words.artist, self._rules
+            rows=self.rows.source,
+            popular=popular,
+            taste=self._tastes.taste,
+            content=self.catalogue.content,
+            audio=self.sounds.audio,
+            hashes=words.hash32,
+            artists=words.artist,
+            rules=self._rules,
         )
 
     def unknown_artists(

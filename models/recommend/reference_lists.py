@@ -20,7 +20,7 @@ from models.recommend.vocabulary import hash16, hash32
 
 __all__ = ["ReferenceRankers", "bounded", "spread"]
 
-SOURCES = ("together", "lately", "after", "artist", "again", "often", "loop", "popular")
+SOURCES = ("together", "lately", "after", "artist", "again", "often", "loop", "popular", "audio")
 UNIT, POPULAR, TRAINED, UNPLAYED, NEW = 2520, 32, 32, 8, 20
 TASTE = (5, 6, 7)
 HIDDEN_MS = 30 * 24 * 3_600_000
@@ -31,15 +31,17 @@ Sums = dict[str, dict[str, float]]  # by candidate and source
 Features = dict[str, list[float]]
 Weights = dict[Hashable, float]  # by number of the feature
 Trend = Sequence[tuple[str, float]]  # most played first
+Alike = Mapping[str, float]
 
 
 class ReferenceRankers:
     """Both rankers, and the lists they make from rows and trends as they are now.
 
-    `trends` is by market; `world` stands in for a market without any. `artists` is by track.
+    `trends` is by market; `world` stands in for a market without any. `artists` is by track, and
+    so is `sounds`: its audio neighbours and how alike each sounds.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # one argument for each thing that lists are made from
         self,
         rows: ReferenceRows,
         trends: Mapping[str, Trend],
@@ -48,11 +50,13 @@ class ReferenceRankers:
         vectors: ReferenceVectors,
         *,
         catalogue: ReferenceCatalogue | None = None,
+        sounds: Mapping[str, Alike] | None = None,
     ) -> None:
         self.rows, self.trends, self.artists = rows, trends, artists
         self.vectors = vectors
         self._decay, learning_rate = rates
         self._catalogue = catalogue or ReferenceCatalogue()
+        self._sounds = sounds or {}
         first: Weights = dict.fromkeys(range(FEATURES), 0.0)
         first |= {0: 2.0, 1: 1.0, 3 * SOURCES.index("popular"): 0.1}
         self.weights = {kind: {**first} for kind in KINDS}
@@ -116,6 +120,11 @@ class ReferenceRankers:
             else 0.0
             for k, i in enumerate(listener.context[:5])
         ]
+
+    def sounds_like(self, listener: ListenerSnapshot, track: str) -> list[float]:
+        """What each track of the session adds to the sum of `audio` of a candidate."""
+        alike = [self._sounds.get(i, {}) for i in listener.context[:5]]
+        return [self._decay**k * each.get(track, 0.0) for k, each in enumerate(alike)]
 
     def stated(
         self, kind: str, listener: ListenerSnapshot, at_ms: int, most: int
@@ -230,6 +239,8 @@ class ReferenceRankers:
                 add(recent[p - 1], "loop", 0.9**p)
         for track, score in self._trend(listener.market)[:POPULAR]:
             add(track, "popular", score)
+        for track in {t for i in context for t in self._sounds.get(i, {})}:
+            add(track, "audio", sum(self.sounds_like(listener, track)))
         return sums
 
 

@@ -7,6 +7,7 @@ from typing import Protocol
 
 import numpy as np
 
+from models.recommend.kernels.audio import new_audio
 from models.recommend.kernels.content import new_content
 from models.recommend.kernels.embedding import DIMENSIONS
 from models.recommend.kernels.scene import (
@@ -33,7 +34,7 @@ class Lists(Protocol):
 
 @cache
 def no_scene() -> Scene:
-    """No rows, no trends and no catalogue. Compiled code takes arrays, not None."""
+    """No rows, no trends, no catalogue and no sound. Compiled code takes arrays, not None."""
     one = np.zeros(1, np.int32)
     rows = RowSource(
         slot_of=one,
@@ -48,5 +49,5 @@ def no_scene() -> Scene:
     rules = ServingRules(True, NOTHING, 0, Rates(), Exploring())
     nothing = np.zeros(1, np.float32)
     taste = Taste(one, np.zeros((1, DIMENSIONS), np.float32), nothing, nothing)
-    content = new_content(0).content
-    return Scene(rows, popular, taste, content, np.zeros(1, np.uint32), one, rules)
+    content, audio = new_content(0).content, new_audio(0, 0).audio
+    return Scene(rows, popular, taste, content, audio, np.zeros(1, np.uint32), one, rules)

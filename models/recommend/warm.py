@@ -13,10 +13,12 @@ from models.recommend.listeners import ListenerState
 from models.recommend.neighbours import NeighbourState
 from models.recommend.recommender import Recommender
 from models.recommend.rowcache import RowCache
+from models.recommend.sounds import Sounds
 from models.recommend.tastes import Tastes
 from models.recommend.trends import TrendState
 from models.recommend.vectors import VectorState
 from models.recommend.vocabulary import Vocabulary
+from schemas.audio import AudioNeighbour, AudioNeighbours
 from schemas.discoveries import decode_discoveries, encode_discoveries
 from schemas.events import Feedback, PlayEvent
 from schemas.frames import decode_pairs, decode_trend_counts, encode_pairs, encode_trend_counts
@@ -37,6 +39,9 @@ def warm() -> None:
     catalogue = Catalogue(vocabulary, tracks_max=2)
     catalogue.put([CatalogueEntry(f"t{i}", "T", (Credit("A"),), "A") for i in range(3)])
     catalogue.delete(["t2"])
+    sounds = Sounds(vocabulary, tracks_max=2)
+    sounds.put([AudioNeighbours(f"t{i}", (AudioNeighbour("t9", 0.5),)) for i in range(3)])
+    sounds.delete(["t2"])
     limits = ListenerLimits(_LISTENERS_MAX, plays_per_look=1)
     listeners = ListenerState(vocabulary, limits, catalogue)
     neighbours = NeighbourState(vocabulary, tracks_max=2)
@@ -61,7 +66,12 @@ def warm() -> None:
         rows.put_columns(name, columns, 0.0)
     for source in (rows, neighbours):
         recommender = Recommender(
-            vocabulary, source, tastes=tastes, catalogue=catalogue, exploration_share=1.0
+            vocabulary,
+            source,
+            tastes=tastes,
+            catalogue=catalogue,
+            sounds=sounds,
+            exploration_share=1.0,
         )
         names, scores, _, _ = trends.moving(WORLD, "day", 2)
         recommender.set_trending(WORLD, names, scores.tolist())

@@ -17,6 +17,7 @@ _WORDS: Final[dict[str, str]] = {
     "often": "played often",
     "loop": "played after {last} before",
     "popular": "trending",
+    "audio": "sounds like {track}",
     "taste": "fits what you listen to",
     "stated": "of what you said you like",
     "explore_near": "something new to try: near what you play",

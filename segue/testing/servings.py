@@ -23,7 +23,7 @@ TRENDING = 100
 SESSION = 5
 BLOCKS, HIDDEN, HIDDEN_MS = {2, 4}, 3, 30 * 86_400_000
 # What speaks for a track: tracks of the session, or the track itself.
-OF_SESSION = {"together", "lately", "after", "artist"}
+OF_SESSION = {"together", "lately", "after", "artist", "audio"}
 OF_ITSELF = {"again", "often", "loop", "popular", "taste", "stated"}
 EXPLORED = {"explore_near", "explore_new", "explore_trending"}
 F32 = 2.0**-20  # relative error allowed where the product counts in 32 bits

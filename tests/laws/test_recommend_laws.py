@@ -18,6 +18,7 @@ from models.recommend.kernels.listener import HIDDEN_MS
 from models.recommend.kernels.scene import Rates
 from models.recommend.laws.driving import Event, new_listeners
 from models.recommend.vocabulary import hash32
+from schemas.audio import AudioNeighbour, AudioNeighbours
 from schemas.events import Feedback, FeedbackKind, PlayEvent, PrivacyRequest
 from schemas.tracks import CatalogueEntry, Credit
 from segue.testing.characters import CHEATS, heavy_listener
@@ -95,6 +96,16 @@ def entries(draw: st.DrawFn, number: int) -> CatalogueEntry:
 
 
 @st.composite
+def sounds(draw: st.DrawFn) -> AudioNeighbours:
+    """Of tracks that are played, of some that are not; a later one replaces an earlier one."""
+    names = draw(st.lists(st.integers(0, 14), min_size=2, max_size=8, unique=True))
+    track, *others = (f"track-{number}" for number in names)
+    near = sorted((draw(st.sampled_from([1.0, 0.9, 0.5, 0.01])) for _ in others), reverse=True)
+    alike = (AudioNeighbour(*each) for each in zip(others, near, strict=True))
+    return AudioNeighbours(track, tuple(alike))
+
+
+@st.composite
 def cases(draw: st.DrawFn) -> Case:
     count = draw(st.integers(1, 60))
     kinds = draw(st.lists(st.integers(0, 19), min_size=count, max_size=count))
@@ -117,6 +128,7 @@ def cases(draw: st.DrawFn) -> Case:
         at_ms=draw(st.sampled_from([0, START_MS + HIDDEN_MS + HOUR_MS // 2])),
         rates=draw(st.sampled_from([Rates(), Rates(0.5, 0.2)])),
         entries=[draw(entries(i)) for i in range(draw(st.sampled_from([0, 0, 5, 20])))],
+        sounds=draw(st.lists(sounds(), max_size=draw(st.sampled_from([0, 12])))),
     )
 
 

@@ -1,6 +1,6 @@
 """Kernels that find the tracks a list may hold, and what each source says of them.
 
-Eight sources, each a sum that is 0 where it says nothing and never below, over the newest tracks
+Nine sources, each a sum that is 0 where it says nothing and never below, over the newest tracks
 i_0, i_1, ... of the listener's session, d = 0.8 unless `Rates.decay` says otherwise, weights in
 units of one play next to another:
 
@@ -13,8 +13,9 @@ units of one play next to another:
     OFTEN     how often j is among them
     LOOP      sum of 0.9 ** p over the places p where j came right after what i_0 is
     POPULAR   decayed plays in the listener's market, for the first 32
+    AUDIO     sum of d ** k * similarity(i_k, j), by the audio neighbours of i_k
 
-A ninth names none, but says how well each candidate fits the listener's taste:
+A tenth names none, but says how well each candidate fits the listener's taste:
 
     TASTE     v_j . h + level of j, and v_j . h' alone, by the embedding (`kernels.embedding`): h
               the mean vector of the listener's last 30 distinct tracks, h' of the last 5
@@ -28,6 +29,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from models.recommend.kernels.audio import has_audio
 from models.recommend.kernels.compiling import allocating, kernel
 from models.recommend.kernels.content import ALBUM_COLUMN, Content, is_known
 from models.recommend.kernels.listener import (
@@ -58,8 +60,9 @@ AGAIN: Final = 4
 OFTEN: Final = 5
 LOOP: Final = 6
 POPULAR: Final = 7
-SOURCE_COUNT: Final = 8  # those that are sums
-TASTE: Final = 8
+AUDIO: Final = 8  # the last, so that who knows of no sound leaves it out
+SOURCE_COUNT: Final = 9  # those that are sums
+TASTE: Final = 9
 
 # Columns of Candidates.table and Candidates.known.
 TRACK: Final = 0
@@ -67,6 +70,7 @@ NUMBER: Final = 1
 PLACE: Final = 1
 BECAUSE: Final = 2  # the place in the session of the track with the most of TOGETHER, or NOTHING
 BY_ARTIST: Final = 3  # the first place in the session of its artist, or NOTHING
+BY_SOUND: Final = 4  # the place of the track with the most of AUDIO; nothing where that is 0
 
 POPULAR_CANDIDATES: Final = 32
 UNPLAYED_CANDIDATES: Final = 8  # of each artist and album of a session, by the catalogue
@@ -77,8 +81,9 @@ class Candidates(NamedTuple):
     """Candidates of one listener, numbered from 0; found by an open-addressing table of ids."""
 
     table: NDArray[np.int32]  # TRACK and NUMBER
-    known: NDArray[np.int32]  # TRACK, PLACE in the table, BECAUSE and BY_ARTIST; by number
+    known: NDArray[np.int32]  # TRACK, PLACE in the table, BECAUSE, BY_ARTIST, BY_SOUND; by number
     share: NDArray[np.float32]  # how much the context track says that BECAUSE names
+    likeness: NDArray[np.float32]  # the same of BY_SOUND
     sums: NDArray[np.float32]  # by source
     tastes: NDArray[np.float32]  # the taste of all the listener's tracks, and of the last
     own: NDArray[np.int32]  # the listener's distinct tracks, newest first
@@ -93,12 +98,15 @@ def new_candidates(scene: Scene, recent: int) -> Candidates:
     most = 2 * CONTEXT_USED * scene.rows.ids.shape[1] + recent + POPULAR_CANDIDATES
     if is_known(scene.content):
         most += CONTEXT_USED * (scene.rows.ids.shape[1] + 2 * UNPLAYED_CANDIDATES)
+    if has_audio(scene.audio):
+        most += CONTEXT_USED * scene.audio.ids.shape[1]
     room = 64
     while room < 2 * most:
         room *= 2
     return Candidates(
         np.zeros((room, 2), np.int32),
-        np.empty((4, most), np.int32),
+        np.empty((5, most), np.int32),
+        np.empty(most, np.float32),
         np.empty(most, np.float32),
         np.zeros((SOURCE_COUNT, most), np.float32),
         np.empty((2, most), np.float32),
@@ -300,6 +308,26 @@ def _gather_popular(c: Candidates, popular: Popular, market: int, count: int) ->
 
 
 @kernel
+def _gather_audio(
+    c: Candidates, scene: Scene, recent: NDArray[np.int32], length: int, count: int
+) -> int:
+    """What sounds like the tracks of the context."""
+    audio, sums, likeness, factor = scene.audio, c.sums[AUDIO], c.likeness, 1.0
+    for k in range(length):
+        slot = audio.slot_of[recent[k]] - 1
+        for j in range(audio.sizes[slot] if slot >= 0 else 0):
+            i = _number(c.table, c.known, int(audio.ids[slot, j]), count)
+            count = max(count, i + 1)
+            amount = np.float32(factor * audio.similarities[slot, j])
+            if sums[i] == 0 or amount > likeness[i]:
+                c.known[BY_SOUND, i] = k
+                likeness[i] = amount
+            sums[i] += amount
+        factor *= scene.rules.rates.decay
+    return count
+
+
+@kernel
 def gather(c: Candidates, state: ListenerArrays, slot: int, scene: Scene) -> int:
     """Collect the candidates of a listener; `c` is clear before. Returns how many there are."""
     meta, recent, left_out = state.meta[slot], state.recent[slot], scene.rules.left_out
@@ -314,6 +342,8 @@ def gather(c: Candidates, state: ListenerArrays, slot: int, scene: Scene) -> int
     count, distinct = _gather_own(c, recent, int(meta[RECENT_COUNT]), count)
     if left_out != POPULAR:
         count = _gather_popular(c, scene.popular, int(meta[MARKET]), count)
+    if left_out != AUDIO and has_audio(scene.audio):
+        count = _gather_audio(c, scene, recent, length, count)
     if left_out == TASTE:
         c.tastes[:, :count] = 0
         return count

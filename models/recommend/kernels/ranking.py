@@ -18,7 +18,9 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from models.recommend.kernels.audio import has_audio
 from models.recommend.kernels.candidates import (
+    AUDIO,
     POPULAR,
     SOURCE_COUNT,
     TASTE,
@@ -104,6 +106,8 @@ class Bench(NamedTuple):
 def new_bench(state: ListenerArrays, scene: Scene, length: int) -> Bench:
     """Room for lists of `length`."""
     candidates = new_candidates(scene, state.recent.shape[1])
+    features = np.empty((FEATURE_COUNT, candidates.known.shape[1]), np.float32)
+    features[FORMS * AUDIO : FORMS * (AUDIO + 1)] = 0  # for good where nothing is known of sound
     return Bench(
         candidates,
         new_memory(),
@@ -111,7 +115,7 @@ def new_bench(state: ListenerArrays, scene: Scene, length: int) -> Bench:
         np.empty(length, np.int32),
         np.empty(length, np.int32),
         np.empty(length, np.float64),
-        np.empty((FEATURE_COUNT, candidates.known.shape[1]), np.float32),
+        features,
     )
 
 
@@ -173,12 +177,12 @@ def _add_tastes(
 
 
 @kernel
-def _score(bench: Bench, count: int, just_played: int, ranker: Ranker) -> None:
-    """Features of all candidates, and their scores for both lists."""
+def _score(bench: Bench, count: int, just_played: int, ranker: Ranker, sources: int) -> None:
+    """Features of all candidates, and their scores for both lists, by the first sources."""
     c, weights, features = bench.candidates, ranker.weights, bench.features
     scores = c.scores
     scores[:, :count] = 0
-    for source in range(SOURCE_COUNT):
+    for source in range(sources):
         _add_source(features, c.sums, scores, weights, source, count)
     for i in range(count):
         features[JUST_PLAYED, i] = 0
@@ -198,7 +202,7 @@ def prepare(
     just_played = int(state.recent[slot, 0]) if meta[RECENT_COUNT] > 0 else 0
     fill_memory(bench.memory, state, slot, now_ms, scene.rules.filtered)
     count = gather(c, state, slot, scene)
-    _score(bench, count, just_played, ranker)
+    _score(bench, count, just_played, ranker, SOURCE_COUNT if has_audio(scene.audio) else AUDIO)
     following, new = bench.allowed[NEXT], bench.allowed[DISCOVER]
     known = (scene.hashes, scene.artists)
     mark_allowed(bench.memory, c.known[TRACK, :count], known, following, new)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
+from numpy.typing import NDArray
+
+from models.recommend.kernels.audio import Audio, has_audio
 from models.recommend.kernels.candidates import POPULAR_CANDIDATES
 from models.recommend.kernels.compiling import kernel
 from models.recommend.kernels.content import ALBUM_COLUMN, ARTIST_COLUMN, is_known
@@ -29,6 +33,19 @@ def _is_in_row(rows: RowSource, owner: int, track: int) -> bool:
 
 
 @kernel
+def _sounds_like_one(audio: Audio, context: NDArray[np.int32], length: int, track: int) -> bool:
+    """Whether the track is an audio neighbour of one of the context's."""
+    if not has_audio(audio):
+        return False
+    for k in range(length):
+        slot = audio.slot_of[context[k]] - 1
+        size = int(audio.sizes[slot]) if slot >= 0 else 0
+        if find(audio.ids[slot], size, track) < size:
+            return True
+    return False
+
+
+@kernel
 def is_reachable(state: ListenerArrays, slot: int, track: int, scene: Scene) -> bool:
     """Whether `gather` may find the track; it finds none of the others. Much cheaper."""
     meta, recent, artists = state.meta[slot], state.recent[slot], state.artists[slot]
@@ -37,7 +54,8 @@ def is_reachable(state: ListenerArrays, slot: int, track: int, scene: Scene) -> 
     played = int(meta[RECENT_COUNT])
     if find(recent, played, track) < played:
         return True
-    for k in range(min(int(meta[SESSION_LENGTH]), CONTEXT_USED)):
+    length = min(int(meta[SESSION_LENGTH]), CONTEXT_USED)
+    for k in range(length):
         if _is_in_row(scene.rows, int(recent[k]), track):
             return True
         if _is_in_row(scene.rows, int(artists[k]), track):
@@ -52,4 +70,5 @@ def is_reachable(state: ListenerArrays, slot: int, track: int, scene: Scene) -> 
     popular = scene.popular
     row = market_row(popular, int(meta[MARKET]))
     shown = min(POPULAR_CANDIDATES, int(popular.sizes[row]))
-    return find(popular.ids[row], shown, track) < shown
+    shows = find(popular.ids[row], shown, track) < shown
+    return shows or _sounds_like_one(scene.audio, recent, length, track)

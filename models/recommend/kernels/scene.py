@@ -1,4 +1,4 @@
-"""What lists are made from besides the listener: rows, trends, taste, catalogue, and the rules."""
+"""What lists are made from besides the listener: rows, trends, taste, catalogue, sound, rules."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from models.recommend.kernels.audio import Audio
 from models.recommend.kernels.compiling import kernel
 from models.recommend.kernels.content import Content
 from models.recommend.kernels.taste import Taste
@@ -85,6 +86,7 @@ class Scene(NamedTuple):
     popular: Popular
     taste: Taste
     content: Content
+    audio: Audio
     hashes: NDArray[np.uint32]
     artists: NDArray[np.int32]  # of a track, by id; 0 if unknown
     rules: ServingRules
@@ -96,8 +98,8 @@ def left_out_of(scene: Scene, left_out: int) -> Scene:
     had = scene.rules
     kept = had.artist_tracks_max, had.rates, had.exploring
     rules = ServingRules(had.filtered, left_out, *kept)
-    popular, taste, content = scene.popular, scene.taste, scene.content
-    return Scene(scene.rows, popular, taste, content, scene.hashes, scene.artists, rules)
+    popular, taste, content, audio = scene.popular, scene.taste, scene.content, scene.audio
+    return Scene(scene.rows, popular, taste, content, audio, scene.hashes, scene.artists, rules)
 
 
 @kernel

@@ -11,8 +11,10 @@ from numpy.typing import NDArray
 from models.recommend.kernels.candidates import (
     AFTER,
     ARTIST,
+    AUDIO,
     BECAUSE,
     BY_ARTIST,
+    BY_SOUND,
     LATELY,
     POPULAR,
     TOGETHER,
@@ -80,6 +82,8 @@ def _serve_best(
             because[j] = known[BECAUSE, number]
         elif sources[j] == AFTER:
             because[j] = 0
+        elif sources[j] == AUDIO:
+            because[j] = known[BY_SOUND, number]
         else:  # what the listener or the market plays speaks for the track itself
             because[j] = known[BY_ARTIST, number] if sources[j] == ARTIST else NOTHING
     out.sizes[i, kind] = size

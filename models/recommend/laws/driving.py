@@ -24,6 +24,7 @@ from models.recommend.reference_rows import ReferenceRows
 from models.recommend.trends import TrendState
 from models.recommend.vectors import VectorState
 from models.recommend.vocabulary import Vocabulary
+from schemas.audio import AudioNeighbours
 from schemas.events import Feedback, PlayEvent, PrivacyRequest
 from schemas.frames import PairsFrame
 from schemas.tracks import CatalogueEntry
@@ -39,8 +40,8 @@ class Case:
 
     `batch` is how many events are learned at once, `cut` the batch before which a state is rebuilt
     from its records; `tracks_max` and `limits` may be so small that something is always evicted.
-    Lists are made at `at_ms`, on which it depends what is hidden. `entries` are the catalogue,
-    there from the beginning.
+    Lists are made at `at_ms`, on which it depends what is hidden. `entries` are the catalogue and
+    `sounds` the audio neighbours, there from the beginning.
     """
 
     events: Sequence[Event]
@@ -52,6 +53,7 @@ class Case:
     at_ms: int = 0
     rates: Rates = SHIPPED_RATES
     entries: Sequence[CatalogueEntry] = ()
+    sounds: Sequence[AudioNeighbours] = ()
 
 
 Law = Callable[[Case], None]
@@ -77,9 +79,10 @@ def new_trends(case: Case) -> TrendState:
 
 
 def new_pipeline(case: Case) -> Pipeline:
-    """Empty stages without evictions, and the catalogue."""
+    """Empty stages without evictions, the catalogue, and audio neighbours."""
     pipeline = Pipeline(list_length=LIST_LENGTH, rates=case.rates)
     pipeline.catalogue.put(case.entries)
+    pipeline.sounds.put(case.sounds)
     return pipeline
 
 

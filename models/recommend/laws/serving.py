@@ -57,7 +57,10 @@ def run_beside_reference(case: Case) -> tuple[Pipeline, ReferenceRankers, Refere
     # Rankers learn before it is noted who a call's tracks are by.
     artists = {t: artist for t in catalogue.entries if (artist := catalogue.artist(t))}
     vectors = ReferenceVectors()
-    rankers = ReferenceRankers(rows, trends, artists, case.rates, vectors, catalogue=catalogue)
+    sounds = {s.track_id: {n.track_id: n.similarity for n in s.neighbours} for s in case.sounds}
+    rankers = ReferenceRankers(
+        rows, trends, artists, case.rates, vectors, catalogue=catalogue, sounds=sounds
+    )
     listeners = ReferenceListeners(before=rankers.train, catalogue=catalogue)
     for batch in batches(case.events, case.batch):
         for run in runs_of_a_kind(batch):
@@ -104,9 +107,10 @@ def _compare(
     for track, source, place in zip(ranked, sources, because.tolist(), strict=False):
         shares = rankers.shares(kind, listener, track)
         assert shares[source] >= max(shares.values()) - CLOSE
-        assert (place >= 0) == (source in {"together", "lately", "after", "artist"})
-        if source in {"together", "lately"}:
-            parts = rankers.parts(listener, track)
+        assert (place >= 0) == (source in {"together", "lately", "after", "artist", "audio"})
+        if source in {"together", "lately", "audio"}:
+            parts_of = rankers.sounds_like if source == "audio" else rankers.parts
+            parts = parts_of(listener, track)
             assert parts[place] >= max(parts) - CLOSE
         elif source == "after":
             assert place == 0
@@ -155,6 +159,7 @@ def recommender_of(pipeline: Pipeline, **rules: Any) -> Recommender:
         pipeline.neighbours,
         tastes=pipeline.vectors,
         catalogue=pipeline.catalogue,
+        sounds=pipeline.sounds,
         **rules,
     )
     for market in pipeline.trends.markets:
