@@ -5,6 +5,7 @@ registered here, by name.
 """
 
 from agents import (
+    audio,
     discoveries,
     feedback,
     impressions,
@@ -24,6 +25,7 @@ from models.recommend.catalogue import Catalogue
 from models.recommend.kernels.scene import Rates
 from models.recommend.recommender import Recommender
 from models.recommend.rowcache import RowCache
+from models.recommend.sounds import Sounds
 from models.recommend.tastes import Tastes
 from models.recommend.vocabulary import Vocabulary
 from models.recommend.warm import warm
@@ -55,11 +57,13 @@ def register_all(app: SegueApp, deps: Deps) -> None:
         BroadcastReader(settings, vectors, tastes.apply, health=deps.health, priority=app.priority)
     )
     catalogue = Catalogue(vocabulary, settings.catalogue_tracks_max)
+    sounds = Sounds(vocabulary, settings.audio_tracks_max)
     recommender = Recommender(
         vocabulary,
         rows,
         tastes=tastes,
         catalogue=catalogue,
+        sounds=sounds,
         list_length=settings.list_length,
         artist_tracks_max=settings.artist_tracks_max,
         exploration_share=settings.exploration_share,
@@ -79,6 +83,7 @@ def register_all(app: SegueApp, deps: Deps) -> None:
     trend_counts.register(app, deps, vocabulary)
     discoveries.register(app, deps, vocabulary)
     tracks.register(app, deps, catalogue, fresh)
+    audio.register(app, deps, sounds)
 
 
 def _arms(settings: Settings) -> Arms:

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Sequence
 from itertools import islice
 
 from agents.deps import Deps
+from agents.entries import apply_entries
 from models.recommend.catalogue import Catalogue
-from schemas.codec import Rejected
 from schemas.registry import TRACKS
 from schemas.tracks import CatalogueEntry, EntryDecoder
 from segue.telemetry import metrics
@@ -56,20 +56,8 @@ def register(app: SegueApp, deps: Deps, catalogue: Catalogue, fresh: FreshArtist
             fresh.note(artists.tolist())
 
     def apply(keys: Sequence[bytes], values: Sequence[bytes | None]) -> list[Bad]:
-        before, bad = catalogue.evictions, list[Bad]()
-        entries: list[CatalogueEntry] = []
-        for index, (key, value) in enumerate(zip(keys, values, strict=True)):
-            if value is None:
-                put(entries)
-                entries.clear()
-                catalogue.delete([key.decode(errors="replace")])
-                continue
-            found = decode(key, value)
-            if isinstance(found, Rejected):
-                bad.append((index, f"{found.reason}: {found.detail}"))
-            else:
-                entries.append(found)
-        put(entries)
+        before = catalogue.evictions
+        bad = apply_entries((keys, values), decode=decode, put=put, delete=catalogue.delete)
         _HELD.set(len(catalogue))
         _EVICTIONS.inc(catalogue.evictions - before)
         return bad

@@ -184,6 +184,11 @@ class Settings(BaseSettings):
         ge=1,
         description="Tracks of the catalogue a worker knows; those put longest ago go first.",
     )
+    audio_tracks_max: int = Field(
+        1_000_000,
+        ge=1,
+        description="Tracks whose audio neighbours a worker knows; those put longest ago go first.",
+    )
     erasures_per_partition_max: int = Field(
         100_000, ge=1, description="Erasures a partition remembers; the oldest go first."
     )

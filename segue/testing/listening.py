@@ -11,6 +11,7 @@ import numpy as np
 from models.recommend import ListenerLimits, ListenerState, Recommender, RowCache, RowColumns
 from models.recommend.arms import Arms
 from models.recommend.kernels.ranking import FORMS
+from models.recommend.sounds import Sounds
 from models.recommend.vocabulary import Vocabulary
 from schemas.events import PlayEvent
 from schemas.outputs import SOURCES, Source
@@ -30,7 +31,10 @@ class Listening:
         vocabulary = Vocabulary()
         self.state = ListenerState(vocabulary, ListenerLimits(), arms=arms)
         self.rows = RowCache(vocabulary)
-        self.recommender = Recommender(vocabulary, self.rows, list_length=list_length, **rules)
+        self.sounds = Sounds(vocabulary, 1_000)
+        self.recommender = Recommender(
+            vocabulary, self.rows, sounds=self.sounds, list_length=list_length, **rules
+        )
         self.count = 0
 
     def plays(self, *tracks: str, user: str = "ann", trained: bool = False, **more: str) -> None:

@@ -66,6 +66,7 @@ class Truth:
         self.arrivals: Counter[str] = Counter()
         self.ends: dict[tuple[str, int], int] = {}
         self.catalogue: dict[str, dict[str, Any]] = {}
+        self.alike: set[str] = set()
         self._settings = settings
         self._names = {spec.topic(settings.topic_prefix): spec.name for spec in (PLAYS, FEEDBACK)}
 
@@ -82,6 +83,11 @@ class Truth:
     def know(self, entries: Mapping[bytes, bytes]) -> None:
         """Know the catalogue, as it was before the first play. All its entries are good."""
         self.catalogue = {key.decode(): json.loads(value) for key, value in entries.items()}
+
+    def hear(self, records: Iterable[bytes]) -> None:
+        """Know what tracks sound like, as it was before the first play. All of it is good."""
+        found = [neighbour for raw in records for neighbour in json.loads(raw)["neighbours"]]
+        self.alike = {neighbour["track_id"] for neighbour in found}
 
     def _add(self, record: Any) -> None:
         kind = self._names[record.topic]
@@ -198,8 +204,8 @@ class Truth:
 
     @property
     def tracks(self) -> set[str]:
-        """What has a row or an entry of the catalogue."""
-        return {*self.rows, *self.catalogue}
+        """What has a row, an entry of the catalogue, or a track that it sounds like."""
+        return {*self.rows, *self.catalogue, *self.alike}
 
     def artist_of(self, track: str) -> str:
         """Return the row of the artist that a track is known to be by."""

@@ -16,6 +16,7 @@ from redis.asyncio import Redis
 
 from schemas.internal import HEADER_OFFSET, HEADER_PARTITION, HEADER_REASON, HEADER_TOPIC
 from schemas.registry import (
+    AUDIO_NEIGHBOURS,
     DEAD_LETTERS,
     FEEDBACK,
     LISTENERS_CHANGELOG,
@@ -68,9 +69,11 @@ async def assert_exact(settings: Settings, deadline_s: float = 60.0) -> Truth:
 async def truth_of(settings: Settings, until: Positions | None = None) -> Truth:
     """Recompute everything from the logs, or from what stands before the offsets in `until`."""
     truth = Truth(settings)
-    truth.know(await read_latest(settings, TRACKS.topic(settings.topic_prefix)))
+    prefix = settings.topic_prefix
+    truth.know(await read_latest(settings, TRACKS.topic(prefix)))
+    truth.hear((await read_latest(settings, AUDIO_NEIGHBOURS.topic(prefix))).values())
     for spec in (PLAYS, FEEDBACK):
-        truth.add(await read_log(settings, spec.topic(settings.topic_prefix)), until)
+        truth.add(await read_log(settings, spec.topic(prefix)), until)
     return truth
 
 
