@@ -23,7 +23,7 @@ _NOT_TEXT = "\x02"  # no id has it, so 7 and "7" are two
 
 
 class SessionRanker(Ranker):
-    """Lists from eight sources, ordered by a listwise ranker that learns from every play.
+    """Lists from nine sources, ordered by a listwise ranker that learns from every play.
 
     What a play does is told exactly in `docs/reference/recommend.md`: an item gains weight in the
     row of each of the ten items before it in the user's session, 2520 / d at distance d, and the

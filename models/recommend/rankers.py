@@ -11,7 +11,7 @@ from typing import Final
 
 import numpy as np
 
-from models.recommend.kernels.candidates import POPULAR, TOGETHER
+from models.recommend.kernels.candidates import AUDIO, POPULAR, TOGETHER
 from models.recommend.kernels.ranking import FEATURE_COUNT, FORMS, Ranker
 
 __all__ = ["RANKER_KEY", "decode_ranker", "encode_ranker", "new_ranker"]
@@ -21,11 +21,11 @@ RANKER_KEY: Final = b"\x01ranker"
 
 _VERSION: Final = 1
 _HEAD: Final = struct.Struct("<BHqq")
-_FIRST: Final = ((TOGETHER, 0, 2.0), (TOGETHER, 1, 1.0), (POPULAR, 0, 0.1))
+_FIRST: Final = ((TOGETHER, 0, 2.0), (TOGETHER, 1, 1.0), (POPULAR, 0, 0.1), (AUDIO, 0, 0.05))
 
 
 def new_ranker() -> Ranker:
-    """Untrained rankers order by session neighbours, then by popularity."""
+    """Untrained rankers order by session neighbours, then by popularity, then by sound."""
     ranker = Ranker(
         np.zeros((2, FEATURE_COUNT)), np.zeros((2, FEATURE_COUNT)), np.zeros(2, np.int64)
     )

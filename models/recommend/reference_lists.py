@@ -58,7 +58,8 @@ class ReferenceRankers:
         self._catalogue = catalogue or ReferenceCatalogue()
         self._sounds = sounds or {}
         first: Weights = dict.fromkeys(range(FEATURES), 0.0)
-        first |= {0: 2.0, 1: 1.0, 3 * SOURCES.index("popular"): 0.1}
+        first |= {0: 2.0, 1: 1.0}
+        first |= {3 * SOURCES.index("popular"): 0.1, 3 * SOURCES.index("audio"): 0.05}
         self.weights = {kind: {**first} for kind in KINDS}
         self._optimizers = {kind: AdaGrad(learning_rate, eps=0.01) for kind in KINDS}
 

@@ -36,12 +36,7 @@ def warm() -> None:
     Changes nothing but the cache of compiled code beside the kernels. May be called again.
     """
     vocabulary = Vocabulary()
-    catalogue = Catalogue(vocabulary, tracks_max=2)
-    catalogue.put([CatalogueEntry(f"t{i}", "T", (Credit("A"),), "A") for i in range(3)])
-    catalogue.delete(["t2"])
-    sounds = Sounds(vocabulary, tracks_max=2)
-    sounds.put([AudioNeighbours(f"t{i}", (AudioNeighbour("t9", 0.5),)) for i in range(3)])
-    sounds.delete(["t2"])
+    catalogue, sounds = _catalogue(vocabulary), _sounds(vocabulary)
     limits = ListenerLimits(_LISTENERS_MAX, plays_per_look=1)
     listeners = ListenerState(vocabulary, limits, catalogue)
     neighbours = NeighbourState(vocabulary, tracks_max=2)
@@ -88,6 +83,22 @@ def warm() -> None:
 
 
 _AT_MS = 1_700_000_000_000
+
+
+def _catalogue(vocabulary: Vocabulary) -> Catalogue:
+    """A catalogue that evicted a track and deleted one."""
+    catalogue = Catalogue(vocabulary, tracks_max=2)
+    catalogue.put([CatalogueEntry(f"t{i}", "T", (Credit("A"),), "A") for i in range(3)])
+    catalogue.delete(["t2"])
+    return catalogue
+
+
+def _sounds(vocabulary: Vocabulary) -> Sounds:
+    """Audio neighbours, of which one track's were evicted and one's deleted."""
+    sounds = Sounds(vocabulary, tracks_max=2)
+    sounds.put([AudioNeighbours(f"t{i}", (AudioNeighbour("t9", 0.5),)) for i in range(3)])
+    sounds.delete(["t2"])
+    return sounds
 
 
 def _plays() -> list[PlayEvent]:

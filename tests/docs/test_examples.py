@@ -27,6 +27,11 @@ def test_readme_shows_the_example_as_it_is(example: str) -> None:
     assert (EXAMPLES / example).read_text().strip() in (ROOT / "README.md").read_text()
 
 
+def test_the_page_of_audio_neighbours_shows_its_example_as_it_is() -> None:
+    page = (ROOT / "docs" / "how-to" / "your-audio-neighbours.md").read_text()
+    assert (EXAMPLES / "audio_neighbours.py").read_text().strip() in page
+
+
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def environment(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[dict[str, str]]:
     """A running stack, and the environment that points programs to it."""
@@ -55,6 +60,13 @@ async def run(command: list[str], environment: dict[str, str], folder: Path) -> 
 async def test_python_example_prints_the_list(environment: dict[str, str]) -> None:
     output = await run([sys.executable, "produce_and_read.py"], environment, EXAMPLES)
     assert output.startswith("next for ada: [")
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_audio_example_prints_what_sounds_alike(environment: dict[str, str]) -> None:
+    output = await run([sys.executable, "audio_neighbours.py"], environment, EXAMPLES)
+    expected = ["piano-2: sounds like piano-1", "drums-1: sounds like piano-1"]
+    assert [line for line in output.splitlines() if "sounds like" in line] == expected
 
 
 @pytest.mark.asyncio(loop_scope="module")

@@ -118,6 +118,12 @@ def test_a_track_never_played_is_in_both_lists_because_of_what_it_sounds_like() 
         assert found["other"] == ("audio", 1), "0.8 x 0.6 is more than 0.4"
 
 
+def test_untrained_rankers_order_by_sound_what_nothing_else_speaks_for() -> None:
+    near = {f"t{i}": 1 - i / 20 for i in range(20)}
+    lists = served(knowing(alike("now", **near)))
+    assert lists.discover[0] == [*near]
+
+
 def test_of_many_the_most_similar_to_the_newest_track_come_first() -> None:
     world = Listening(list_length=3)
     world.sounds.put([alike("now", a=0.5, b=0.25), alike("old", c=0.5, b=0.5)])
