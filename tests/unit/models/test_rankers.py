@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+import struct
 
 import numpy as np
 import pytest
@@ -160,6 +161,11 @@ def test_a_ranker_of_other_features_begins_anew() -> None:
     state.ranker.weights[:] = 7
     state.restore(RANKER_KEY, bytes([9]) + value[1:])
     assert (state.ranker.weights == fresh).all()
+    state.ranker.weights[:] = 7
+    before_audio = struct.pack("<BHqq", 1, 27, 5, 5) + np.ones(4 * 27).tobytes()
+    state.restore(RANKER_KEY, before_audio)
+    assert (state.ranker.weights == fresh).all()
+    assert state.ranker.trained.tolist() == [0, 0]
     with pytest.raises(ValueError, match="another length"):
         state.restore(RANKER_KEY, value[:-1])
     with pytest.raises(ValueError, match="truncated"):
