@@ -59,10 +59,11 @@ class Sounds:
         if not found:
             return
         self.vocabulary.sweep_if_due()
-        each = [neighbour for one in found for neighbour in one.neighbours]
+        rows = [one.neighbours[:NEIGHBOURS_MAX] for one in found]  # kernels check no bounds
+        each = [neighbour for row in rows for neighbour in row]
         tracks = self.vocabulary.intern([one.track_id for one in found])
         ids = self.vocabulary.intern([neighbour.track_id for neighbour in each])
-        sizes = np.array([len(one.neighbours) for one in found], np.int32)
+        sizes = np.array([*map(len, rows)], np.int32)
         similarities = np.array([neighbour.similarity for neighbour in each], np.float32)
         self._grow()
         put_audio(self._arrays, tracks, sizes, ids, similarities)

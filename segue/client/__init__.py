@@ -1,4 +1,4 @@
-"""The client for app teams: produce plays, feedback, impressions and the catalogue; read lists.
+"""The client for app teams: produce plays, feedback and what is known of tracks; read lists.
 
     async with PlayProducer("127.0.0.1:19092") as producer:
         await producer.send(play)

@@ -101,6 +101,15 @@ def test_names_are_kept_as_long_as_a_track_sounds_like_them() -> None:
     assert sounds.neighbours("t4999") == [("n4999", 1.0)]
 
 
+def test_of_more_neighbours_than_a_record_may_hold_the_first_are_kept() -> None:
+    sounds = Sounds(Vocabulary())
+    many = {f"n{i}": 1 - i / 100 for i in range(2 * NEIGHBOURS_MAX)}
+    sounds.put([alike("a", **many), alike("b", c=0.5)])
+    assert [name for name, _ in sounds.neighbours("a")] == [*many][:NEIGHBOURS_MAX]
+    assert sounds.audio.sizes[:2].tolist() == [NEIGHBOURS_MAX, 1]
+    assert sounds.neighbours("b") == [("c", 0.5)]
+
+
 def test_a_track_takes_at_most_180_bytes() -> None:
     arrays = Sounds(Vocabulary(), 1_000)._arrays
     columns = [*arrays.audio, arrays.owner, arrays.links, arrays.free]
