@@ -92,5 +92,5 @@ def _arms(settings: Settings) -> Arms:
         return Arms(arm_shares(settings.arms), salt=settings.arms_salt)
     except ValueError as error:
         raise Misconfigured(
-            f"SEGUE_ARMS: {error}", setting="SEGUE_ARMS", remedy="name arms as `segue replay` does"
+            f"SEGUE_ARMS: {error}", setting="SEGUE_ARMS", remedy="see docs/how-to/experiments.md"
         ) from error

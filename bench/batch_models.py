@@ -1,6 +1,6 @@
 """Batch recommenders on a play log, asked as `segue replay` asks: test, then learn.
 
-    .venv/peers/bin/python bench/batch_models.py FILE [--evaluate N] [--seed S] [--refits N]
+    .venv/peers/bin/python -m bench.batch_models FILE [--evaluate N] [--seed S] [--refits N]
         [--models als,itemknn,biasedmf] [--json OUT]
 
 Runs in the peers' environment: implicit's ALS and item-kNN, fitted again `--refits` times over the
@@ -25,6 +25,8 @@ import numpy as np
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
+
+from models.evaluate.biased_mf import BiasedMf
 
 Scores = NDArray[np.floating[Any]]
 History = dict[int, int]
@@ -101,41 +103,29 @@ class ItemKnn(Batch):
         return scores
 
 
-class BiasedMf:
-    """River's `reco.BiasedMF`: a play is a 1, three random tracks are 0."""
+class OnlineMf:
+    """River's `reco.BiasedMF`, as the arm `biased-mf` of `segue replay` has it."""
 
     def __init__(self, items: int) -> None:
-        from river import reco
-
-        self._items, self._seen = items, np.zeros(items, np.bool_)
-        self._played: list[int] = []
-        self._model: Any = reco.BiasedMF(n_factors=20, seed=0)  # river is not typed
-        self._random = Random(0)
+        self._items, self._model = items, BiasedMf[int]()
 
     def fit(self, plays: csr_matrix) -> None:
         """Nothing: it learns online."""
 
     def learn(self, user: int, item: int) -> None:
         """The play, and three tracks drawn from those played before."""
-        self._model.learn_one(user, item, 1.0)
-        for _ in range(3 if self._played else 0):
-            self._model.learn_one(user, self._random.choice(self._played), 0.0)
-        self._seen[item] = True
-        self._played.append(item)
+        self._model.learn(user, item)
 
     def scores(self, user: int, history: History) -> Scores | None:
-        """`predict_one` for all tracks seen, as one product."""
+        """Those of all tracks seen."""
         if not history:
             return None
-        model, seen = self._model, np.flatnonzero(self._seen)
-        latents = np.array([model.i_latents[item] for item in seen.tolist()])
-        biases = np.array([model.i_biases[item] for item in seen.tolist()])
         scores = np.full(self._items, -np.inf)
-        scores[seen] = latents @ model.u_latents[user] + biases
+        scores[self._model.tracks] = self._model.scores(user)
         return scores
 
 
-MODELS: dict[str, Callable[[int], Model]] = {"als": Als, "itemknn": ItemKnn, "biasedmf": BiasedMf}
+MODELS: dict[str, Callable[[int], Model]] = {"als": Als, "itemknn": ItemKnn, "biasedmf": OnlineMf}
 
 
 class Tally:

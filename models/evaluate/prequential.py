@@ -6,15 +6,15 @@ Two questions:
 - `any`: any play, repeats included; asked of `next`.
 
 and arms: `default`, the lists as they are served but without product filters (the track just played
-may come again); `without-SOURCE`, the same where one source says nothing; and `popular`, the most
-popular tracks of the listener's market. Each arm but the last is a pipeline of its own, which
-learns every play.
+may come again); `without-SOURCE`, the same where one source says nothing; `popular`, the most
+popular tracks of the listener's market; and baselines, which rank all tracks. Each arm but the last
+two is a pipeline of its own, which learns every play; a baseline learns those that are trials.
 
 Plays that join their listener's session are trials: no duplicates, late ones or early skips. All
 tracks compete; one that nobody played before is a miss. A listener's first play is asked of the
-popular list, which is what they would have been shown. A play is seen by others `lag_plays` plays
-later (give or take an eighth), as a worker learns it from the stages after its own; a listener's
-own context is never behind.
+popular list in every arm, which is what they would have been shown. A play is seen by others
+`lag_plays` plays later (give or take an eighth), as a worker learns it from the stages after its
+own; a listener's own context is never behind.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Final
 
+from models.evaluate.lagged import Baseline, Lagged
 from models.evaluate.scores import DEPTH, POPULAR, QUESTIONS, Difference, Ranks, Score
 from models.recommend.pipeline import Pipeline, Sent
 from models.recommend.plays import OUTCOMES
@@ -93,7 +94,8 @@ class Report:
 class Prequential:
     """Runs plays through pipelines, one per arm, and keeps score in `report`.
 
-    With `popular` the popular tracks of the first pipeline are scored too. A point is noted every
+    With `popular` the popular tracks of the first pipeline are scored too, and so are `baselines`,
+    which may take long and change nothing of what the others are. A point is noted every
     `point_plays`, unless nothing was asked since the one before. Raises ValueError for lists too
     short to be scored.
     """
@@ -103,6 +105,7 @@ class Prequential:
         pipelines: Mapping[str, Pipeline],
         *,
         popular: bool = True,
+        baselines: Mapping[str, Baseline] | None = None,
         lag_plays: int = 100,
         sample: Sample | None = None,
         point_plays: int = 10_000,
@@ -111,7 +114,10 @@ class Prequential:
             raise ValueError(f"lists shorter than {DEPTH} cannot be scored")
         self.pipelines = dict(pipelines)
         self._first = next(iter(pipelines.values()))
-        arms = [*pipelines, *([POPULAR] if popular else [])]
+        self._baselines = {
+            arm: Lagged(model, lag_plays=lag_plays) for arm, model in (baselines or {}).items()
+        }
+        arms = [*pipelines, *([POPULAR] if popular else []), *self._baselines]
         self.compared: Difference | None = None
         """What two of the arms are compared by, play for play, if that is asked."""
         self.report = Report({arm: {name: Score() for name in QUESTIONS} for arm in arms})
@@ -139,6 +145,7 @@ class Prequential:
 
     def keep(self, arms: Mapping[str, str]) -> None:
         """Go on with some of the arms under other names, and score anew; the first one stays."""
+        others = [arm for arm in self.report.scores if arm not in self.pipelines]
         kept = {name: self.pipelines[arm] for arm, name in arms.items()}
         assert self._first in kept.values(), "its popular tracks answer for all"
         self.pipelines = kept
@@ -146,8 +153,7 @@ class Prequential:
             (due, {arms[arm]: sent for arm, sent in by_arm.items() if arm in arms})
             for due, by_arm in self._sent
         )
-        popular = [POPULAR] if POPULAR in self.report.scores else []
-        scores = {arm: {name: Score() for name in QUESTIONS} for arm in [*kept, *popular]}
+        scores = {arm: {name: Score() for name in QUESTIONS} for arm in [*kept, *others]}
         self.report.scores, self.report.points = scores, []
         self._last = _copy(scores)
 
@@ -163,10 +169,29 @@ class Prequential:
         outcomes = self.report.outcomes
         for name, count in learned.tally().items():
             outcomes[name] = outcomes.get(name, 0) + count
-        for play, outcome in zip(run, learned.outcomes.tolist(), strict=True):
+        for number, (play, outcome) in enumerate(
+            zip(run, learned.outcomes.tolist(), strict=True), first
+        ):
             if outcome in _JOINED:
-                self._score(answers.get(id(play), {}))
+                ranks = answers.get(id(play), {})
+                self._step_baselines(number, play, ranks)
+                self._score(ranks)
                 self._played.setdefault(play.user_id, set()).add(play.track_id)
+
+    def _step_baselines(self, number: int, play: PlayEvent, ranks: Ranks) -> None:
+        """Ask each baseline that knows the listener, where a play is asked, and let it learn."""
+        user, track = play.user_id, play.track_id
+        for arm, baseline in self._baselines.items():
+            baseline.catch_up(number, user)
+            if ranks and baseline.model.knows(user):
+                played = self._played.get(user, set())
+                ranks[arm] = {
+                    question: baseline.model.rank(
+                        user, track, without=played if question == "new" else ()
+                    )
+                    for question in ranks[arm]
+                }
+            baseline.add(number, user, track)
 
     def _score(self, ranks: Ranks) -> None:
         if ranks and self.compared is not None:
@@ -183,7 +208,7 @@ class Prequential:
             question: self._popular_rank(play, but=played if question == "new" else None)
             for question in questions
         }
-        ranks: Ranks = {POPULAR: popular}
+        ranks: Ranks = {POPULAR: popular} | dict.fromkeys(self._baselines, popular)
         for arm, lists in served.items():
             if lists is None:
                 ranks[arm] = popular

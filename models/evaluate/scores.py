@@ -10,10 +10,12 @@ from schemas.outputs import SOURCES
 
 __all__ = [
     "ARMS",
+    "BIASED_MF",
     "DEFAULT",
     "DEPTH",
     "POPULAR",
     "QUESTIONS",
+    "REPLAY_ARMS",
     "WITHOUT",
     "Difference",
     "Ranks",
@@ -22,8 +24,11 @@ __all__ = [
 
 DEFAULT: Final = "default"
 POPULAR: Final = "popular"
+BIASED_MF: Final = "biased-mf"
 WITHOUT: Final = "without-"
 ARMS: Final = (DEFAULT, POPULAR, *(WITHOUT + source for source in SOURCES))
+REPLAY_ARMS: Final = (*ARMS, BIASED_MF)
+"""Those that lists are served by, and what they are only compared with."""
 QUESTIONS: Final = ("new", "any")
 
 DEPTH: Final = 20

@@ -1,7 +1,7 @@
 """Experiment arms: by which rules a listener's lists are made.
 
 An arm follows from a hash of the listener alone, so it is the same on every worker and after every
-restart. Names are those of `segue replay --arms`.
+restart. Names are those of `segue replay --arms`, but for what can only be compared with.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Final
 
 import numpy as np
 
-from models.evaluate.scores import ARMS, DEFAULT, POPULAR, WITHOUT
+from models.evaluate.scores import ARMS, DEFAULT, POPULAR, REPLAY_ARMS, WITHOUT
 from models.recommend.changing import Records
 from models.recommend.kernels.listener import COHORTS
 from models.recommend.kernels.ranking import ArmRankers, Ranker
@@ -39,6 +39,11 @@ class Arms:
 
     def __init__(self, shares: Mapping[str, int] | None = None, *, salt: str = "") -> None:
         shares = shares or {DEFAULT: WHOLE}
+        if unserved := [name for name in shares if name in REPLAY_ARMS and name not in ARMS]:
+            raise ValueError(
+                f"{unserved[0]} is for `segue replay` only: no lists are served by it; there are "
+                f"{', '.join(ARMS)}"
+            )
         if unknown := [name for name in shares if name not in ARMS]:
             raise ValueError(f"no arm is called {unknown[0]!r}; there are {', '.join(ARMS)}")
         if min(shares.values()) <= 0 or sum(shares.values()) != WHOLE:

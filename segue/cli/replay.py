@@ -11,7 +11,7 @@ import orjson
 from rich.console import Console
 from rich.table import Table
 
-from models.evaluate.scores import ARMS, DEFAULT, DEPTH, POPULAR, WITHOUT
+from models.evaluate.scores import BIASED_MF, DEFAULT, DEPTH, POPULAR, REPLAY_ARMS, WITHOUT
 from schemas.outputs import SOURCES
 from segue.cli.tuning import current_values, tuning_dict, tuning_lines, tuning_table
 from segue.clock import SystemClock
@@ -43,8 +43,9 @@ class _Arms(click.ParamType):
     ) -> tuple[str, ...]:
         """Return the names, each once."""
         names = tuple(dict.fromkeys(name.strip() for name in str(value).split(",")))
-        if unknown := [name for name in names if name not in ARMS]:
-            self.fail(f"no arm is called {unknown[0]!r}; there are {', '.join(ARMS)}", param, ctx)
+        if unknown := [name for name in names if name not in REPLAY_ARMS]:
+            there_are = ", ".join(REPLAY_ARMS)
+            self.fail(f"no arm is called {unknown[0]!r}; there are {there_are}", param, ctx)
         return names
 
 
@@ -67,7 +68,8 @@ class _Asked:
     type=_Arms(),
     default="default,popular",
     show_default=True,
-    help="What to score: default (the lists as shipped), popular, without-SOURCE.",
+    help="What to score: default (the lists as shipped), popular, without-SOURCE, biased-mf "
+    "(River's BiasedMF, for comparison; slow: 1 ms for each play that is scored).",
 )
 @click.option(
     "--lag",
@@ -90,7 +92,11 @@ class _Asked:
     help="Score so many plays, drawn from those after the warm-up, instead of all of them.",
 )
 @click.option(
-    "--seed", type=int, default=0, show_default=True, help="Of the draws of --evaluate and --tune."
+    "--seed",
+    type=int,
+    default=0,
+    show_default=True,
+    help="Of all draws: --evaluate, --tune, biased-mf.",
 )
 @click.option(
     "--tune",
@@ -148,6 +154,7 @@ def replay(  # noqa: PLR0913  # one argument per option
 
 def _run(file: Path, bad: BadRows, console: Console, asked: _Asked) -> tuple[Report, Tuning | None]:
     # Compiled code takes a second to load: not before it is wanted.
+    from models.evaluate.biased_mf import BiasedMf
     from models.evaluate.prequential import Prequential
     from models.evaluate.tuning import TUNED, Tuning, draw_candidates
     from models.recommend import warm
@@ -158,7 +165,7 @@ def _run(file: Path, bad: BadRows, console: Console, asked: _Asked) -> tuple[Rep
     with console.status("loading compiled models (seconds, the first time)"):
         warm()
     tuned_plays = round(_TUNED_SHARE * log.rows) if asked.tune else 0
-    made = [arm for arm in asked.arms if arm != POPULAR] or [DEFAULT]
+    made = [arm for arm in asked.arms if arm not in (POPULAR, BIASED_MF)] or [DEFAULT]
     candidates = draw_candidates(current_values(settings), seed=asked.seed) if asked.tune else {}
     first = [DEFAULT] if asked.tune and DEFAULT not in made else []
     pipelines = {arm: _pipeline(settings, arm) for arm in (*first, *made)} | {
@@ -168,6 +175,7 @@ def _run(file: Path, bad: BadRows, console: Console, asked: _Asked) -> tuple[Rep
     evaluation = Prequential(
         pipelines,
         popular=POPULAR in asked.arms,
+        baselines={BIASED_MF: BiasedMf[str](seed=asked.seed)} if BIASED_MF in asked.arms else None,
         lag_plays=asked.lag_plays,
         sample=_sample(asked, log.rows, tuned_plays),
         point_plays=max(1_000, log.rows // 50),

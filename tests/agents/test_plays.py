@@ -207,9 +207,13 @@ def trials_by_arm() -> dict[tuple[str, str], float]:
     return dict(found)
 
 
-async def test_unknown_arm_is_a_configuration_error() -> None:
-    with pytest.raises(Misconfigured, match="SEGUE_ARMS: no arm is called 'best'") as caught:
-        await AgentBed(arms="default=50,best=50").__aenter__()
+@pytest.mark.parametrize(
+    ("arm", "message"),
+    [("best", "no arm is called 'best'"), ("biased-mf", "biased-mf is for `segue replay` only")],
+)
+async def test_arm_that_serves_no_lists_is_a_configuration_error(arm: str, message: str) -> None:
+    with pytest.raises(Misconfigured, match=f"SEGUE_ARMS: {message}") as caught:
+        await AgentBed(arms=f"default=50,{arm}=50").__aenter__()
     assert caught.value.setting == "SEGUE_ARMS"
 
 

@@ -59,6 +59,10 @@ def test_growing_an_arm_moves_nobody_out_of_it() -> None:
         ({"default": 9_000}, "sum to"),
         ({"default": WHOLE, "popular": 0}, "positive"),
         ({"defualt": WHOLE}, "no arm is called 'defualt'; there are default, popular"),
+        (
+            {"default": 9_000, "biased-mf": 1_000},
+            "biased-mf is for `segue replay` only: no lists are served by it; there are default",
+        ),
     ],
 )
 def test_wrong_arms_are_refused(shares: dict[str, int], message: str) -> None:

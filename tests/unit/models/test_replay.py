@@ -62,6 +62,33 @@ def test_arms_are_scored_in_the_order_asked(tmp_path: Path) -> None:
     assert json.loads(scores.read_bytes())["arms"] == {"popular": arms["popular"]}
 
 
+def test_baseline_is_scored_beside_the_others_and_changes_nothing_of_theirs(tmp_path: Path) -> None:
+    path, plot = log_file(tmp_path), tmp_path / "plot.png"
+    alone, beside = tmp_path / "alone.json", tmp_path / "beside.json"
+    run(path, "--lag", 0, "--json", alone)
+    arms = ("--arms", "default,popular,biased-mf")
+    result = run(path, "--lag", 0, *arms, "--json", beside, "--plot", plot)
+    assert result.exit_code == 0, result.output
+    assert result.output.count("biased-mf") == 2
+    without, found = (json.loads(scores.read_bytes()) for scores in (alone, beside))
+    assert [*found["arms"]] == ["default", "popular", "biased-mf"]
+    baseline = found["arms"].pop("biased-mf")
+    assert found["arms"] == without["arms"]
+    assert [baseline[asked]["count"] for asked in ("new", "any")] == [108, 108]
+    # Each track was played by everybody: a factorisation ranks the four of them first.
+    assert baseline["new"]["hr@10"] == 1.0
+    assert plot.read_bytes().startswith(b"\x89PNG")
+
+
+def test_baseline_repeats_under_its_seed_and_is_scored_alone_too(tmp_path: Path) -> None:
+    path, scores, found = log_file(tmp_path), tmp_path / "scores.json", []
+    for seed in (1, 1, 2):
+        run(path, "--arms", "biased-mf", "--seed", seed, "--json", scores)
+        found.append(json.loads(scores.read_bytes())["arms"])
+    assert [*found[0]] == ["biased-mf"]
+    assert found[0] == found[1] != found[2]
+
+
 def test_identifiers_may_be_numbers(tmp_path: Path) -> None:
     path, scores = tmp_path / "plays.csv", tmp_path / "scores.json"
     rows = [f"{n},{i},{1_600_000_000 + 600 * n + 60 * i}" for n in range(30) for i in range(4)]
