@@ -9,9 +9,15 @@ from agents.lists import ListWriter
 from agents.outcomes import count_outcomes
 from agents.pausing import pause_if_flooded
 from models.recommend.exploring import weight
-from models.recommend.impressions import ImpressionWindow, accepted, dismissals, explored
+from models.recommend.impressions import (
+    Explored,
+    ImpressionWindow,
+    accepted,
+    dismissals,
+    explored,
+)
 from models.recommend.listeners import ListenerState
-from schemas.impressions import Impression, ShownEntry
+from schemas.impressions import Impression
 from schemas.registry import IMPRESSIONS
 from segue.telemetry import metrics
 from streams.app import SegueApp
@@ -69,15 +75,18 @@ def _new(
 
 
 def _count(state: ListenerState, events: Sequence[Impression]) -> None:
-    for labels, count in accepted(events, state.arms).items():
-        metrics.SHOWN.labels(*labels).inc(count)
+    for shown, count in accepted(events, state.arms).items():
+        metrics.SHOWN.labels(shown.arm, shown.kind, shown.source, shown.action).inc(count)
+        cohort = shown.arm, shown.kind, str(shown.cohort)
+        metrics.COHORT_SHOWN.labels(*cohort).inc(count)
+        metrics.COHORT_TAPPED.labels(*cohort).inc(count if shown.action == "tapped" else 0)
 
 
-def _learn(state: ListenerState, entries: Sequence[ShownEntry], share: float) -> None:
-    for entry in entries:
+def _learn(state: ListenerState, found: Sequence[Explored], share: float) -> None:
+    for entry, cohort in found:
         strategy, is_tapped = str(entry.source), entry.action == "tapped"
         state.bandit.learn(strategy, is_accepted=is_tapped)
         if entry.propensity and share:
-            stands_for = weight(entry.propensity, share)
-            metrics.EXPLORED.labels(strategy).inc(stands_for)
-            metrics.EXPLORED_TAPPED.labels(strategy).inc(stands_for if is_tapped else 0.0)
+            labels, stands_for = (strategy, str(cohort)), weight(entry.propensity, share)
+            metrics.EXPLORED.labels(*labels).inc(stands_for)
+            metrics.EXPLORED_TAPPED.labels(*labels).inc(stands_for if is_tapped else 0.0)

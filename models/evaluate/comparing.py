@@ -5,6 +5,13 @@ too narrow. Listeners are: each arm's are drawn into cohorts, and an estimate is
 cohort left out, for each of them. Its variance is (n - 1) / n times the sum of squares of these
 around their mean, over n cohorts: the delete-a-group jackknife (Kott, "The delete-a-group
 jackknife", 2001). Intervals use Student's t with n - 1 degrees of freedom.
+
+Where a share is made of parts that are not known by cohort, the parts are taken to be as uncertain
+as the whole: its interval is so many times as wide as that of independent trials, and as many fewer
+trials do parts count (the design effect: Kish, "Survey sampling", 1965) in the interval of Wilson
+(1927), which is good for few trials and rare hits too (Korn and Graubard, "Confidence intervals for
+proportions with small expected number of positive counts estimated from survey data", 1998). A part
+has fewer trials of each listener than the whole, so its interval is rather too wide.
 """
 
 from __future__ import annotations
@@ -14,7 +21,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-__all__ = ["COHORTS_MIN", "Estimate", "difference", "ratio", "verdict"]
+__all__ = ["COHORTS_MIN", "Estimate", "design_effect", "difference", "ratio", "share", "verdict"]
 
 COHORTS_MIN: Final = 8
 """With fewer cohorts an interval would say more about chance than about the arm."""
@@ -23,6 +30,8 @@ _T_975: Final = {
     **{12: 2.179, 13: 2.160, 14: 2.145, 15: 2.131},
 }
 """Student's t below which 97.5 % lie, by degrees of freedom."""
+_Z_975: Final = 1.96
+"""The same of the normal distribution."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +70,33 @@ def ratio(sums: Sequence[float], weights: Sequence[float]) -> Estimate | None:
     mean = sum(without) / count
     variance = (count - 1) / count * sum((each - mean) ** 2 for each in without)
     return Estimate(total / weight, _t(count - 1) * math.sqrt(variance))
+
+
+def design_effect(found: Estimate, trials: float) -> float:
+    """How many times the variance of a share is that of independent trials; at least 1.
+
+    Infinite where nothing can be said of the variance, and what that is of t against z included.
+
+    >>> round(design_effect(Estimate(0.2, 0.05), 1_000), 2)
+    4.07
+    """
+    independent = found.value * (1 - found.value) / trials
+    if math.isinf(found.margin) or independent <= 0:
+        return math.inf if math.isinf(found.margin) else 1.0
+    return max(1.0, (found.margin / _Z_975) ** 2 / independent)
+
+
+def share(hits: float, trials: float, *, effect: float) -> tuple[float, float]:
+    """The ends of the 95 % interval of a share (Wilson), for a design effect.
+
+    >>> low, high = share(0, 20, effect=1.0)
+    >>> low, round(high, 3)
+    (0.0, 0.161)
+    """
+    value, count, squared = hits / trials, trials / effect, _Z_975**2
+    middle = (value * count + squared / 2) / (count + squared)
+    spread = _Z_975 * math.sqrt(count * value * (1 - value) + squared / 4) / (count + squared)
+    return max(0.0, middle - spread), min(1.0, middle + spread)
 
 
 def difference(arm: Estimate, first: Estimate) -> Estimate:

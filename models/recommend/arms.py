@@ -68,6 +68,10 @@ class Arms:
         arm = 0 if len(self.names) == 1 else int(np.searchsorted(self._ends, place, side="right"))
         return COHORTS * arm + cohort % COHORTS
 
+    def cohort(self, user_id: str) -> int:
+        """The cohort of a listener in their arm."""
+        return self.cell(user_id) % COHORTS
+
     def name(self, cell: int) -> str:
         """The arm of a cell."""
         return self.names[cell // COHORTS]

@@ -2,27 +2,42 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 from models.recommend.arms import Arms
 from models.recommend.kernels.conduct import SUSPICION
+from models.recommend.kernels.listener import COHORTS
 from models.recommend.listeners import ListenerState
 from models.recommend.plays import hash64
 from schemas.events import Feedback
 from schemas.impressions import Impression, ShownEntry
 from schemas.outputs import SOURCES, STATED, STRATEGIES
 
-__all__ = ["OTHER", "Accepted", "ImpressionWindow", "accepted", "dismissals", "explored"]
+__all__ = ["OTHER", "Explored", "ImpressionWindow", "Shown", "accepted", "dismissals", "explored"]
 
 OTHER: Final = "other"
 """An arm or a source that is none of ours now."""
 
 _KNOWN: Final = {*SOURCES, STATED, *STRATEGIES}
 
-Accepted = Counter[tuple[str, str, str, str]]
-"""Entries by arm, list, source and action."""
+
+class Shown(NamedTuple):
+    """By what entries are counted."""
+
+    arm: str
+    kind: str
+    source: str
+    action: str
+    cohort: int
+
+
+class Explored(NamedTuple):
+    """An explored entry that was on a screen, and the cohort of its listener."""
+
+    entry: ShownEntry
+    cohort: int
 
 
 class ImpressionWindow:
@@ -34,19 +49,21 @@ class ImpressionWindow:
 
     def __init__(self, size: int = 16_384) -> None:
         self._size = size
-        self._ids: dict[int, None] = {}
+        self._ids: set[int] = set()
+        # Not the order of a dict: to find its first it looks through the places of all that left.
+        self._order: deque[int] = deque()
 
     def new(self, events: Sequence[Impression]) -> list[bool]:
         """Tell of each event whether its id is not among the last; remember those."""
         return [self._is_new(hash64(f"{event.user_id}\n{event.event_id}")) for event in events]
 
     def _is_new(self, event: int) -> bool:
-        ids = self._ids
-        if event in ids:
+        if event in self._ids:
             return False
-        ids[event] = None
-        if len(ids) > self._size:
-            del ids[next(iter(ids))]
+        self._ids.add(event)
+        self._order.append(event)
+        if len(self._order) > self._size:
+            self._ids.remove(self._order.popleft())
         return True
 
 
@@ -66,19 +83,20 @@ def dismissals(events: Sequence[Impression]) -> list[Feedback]:
     ]
 
 
-def accepted(events: Sequence[Impression], arms: Arms) -> Accepted:
+def accepted(events: Sequence[Impression], arms: Arms) -> Counter[Shown]:
     """Count entries by what happened to them."""
-    found: Accepted = Counter()
+    found: Counter[Shown] = Counter()
     for event in events:
-        arm = arms.name(arms.cell(event.user_id)) if event.arm is None else event.arm
+        cell = arms.cell(event.user_id)
+        arm = arms.name(cell) if event.arm is None else event.arm
         arm = arm if arm in arms.names else OTHER
         for entry in event.entries:
             source = entry.source if entry.source in _KNOWN else OTHER
-            found[arm, event.kind, source, entry.action] += 1
+            found[Shown(arm, event.kind, source, entry.action, cell % COHORTS)] += 1
     return found
 
 
-def explored(events: Sequence[Impression], state: ListenerState) -> list[ShownEntry]:
+def explored(events: Sequence[Impression], state: ListenerState) -> list[Explored]:
     """The explored entries that were on a screen, which teach the bandit.
 
     One a list at most, as lists have it; of listeners who are held, and whose plays count: what
@@ -89,7 +107,9 @@ def explored(events: Sequence[Impression], state: ListenerState) -> list[ShownEn
         slot = state.slot(event.user_id)
         if event.kind != "discover" or slot is None or _is_held_back(state, slot):
             continue
-        found += [entry for entry in event.entries if entry.source in STRATEGIES][:1]
+        cohort = state.arms.cohort(event.user_id)
+        entries = (entry for entry in event.entries if entry.source in STRATEGIES)
+        found += [Explored(entry, cohort) for entry in entries][:1]
     return found
 
 

@@ -11,6 +11,8 @@ from rich.console import Console
 from segue.config import load_settings
 from segue.demo.arms import (
     ArmSums,
+    accepted_rows,
+    accepted_table,
     arm_rows,
     arms_table,
     explored_rows,
@@ -32,12 +34,13 @@ from segue.local.rundir import RunDirectory
 )
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
 def arms(*, workers: tuple[str, ...], as_json: bool) -> None:
-    """Show each arm's hit rates and ranks, with intervals of 95 %, and acceptance by source
-    and by strategy of exploring.
+    """Show each arm's hit rates, ranks and acceptance, by source and by strategy of exploring
+    too, with intervals of 95 %.
 
     A play tests the lists that stood before it: `next` by every play, `discover` by tracks new to
     the listener. Sums are those of all workers since each of them started. The intervals follow
-    from how far 16 random cohorts of an arm's listeners differ.
+    from how far 16 random cohorts of an arm's listeners differ, as what one listener does is not
+    independent; those of a source take it to be as uncertain as its list.
     """
     places = [_place(worker) for worker in workers] or _own_workers()
     pages = asyncio.run(read_pages(places))
@@ -46,9 +49,13 @@ def arms(*, workers: tuple[str, ...], as_json: bool) -> None:
             "no worker answers", what="workers", remedy="`segue status` shows what runs"
         )
     sums = ArmSums(pages)
-    rows, shown, explored = arm_rows(sums), shown_rows(sums), explored_rows(sums)
+    rows, shown = arm_rows(sums), shown_rows(sums)
+    accepted, explored = accepted_rows(sums), explored_rows(sums)
     if as_json:
-        found = {"workers": len(pages), "arms": rows, "shown": shown, "explored": explored}
+        found = {
+            **{"workers": len(pages), "arms": rows},
+            **{"accepted": accepted, "shown": shown, "explored": explored},
+        }
         click.echo(orjson.dumps(found, option=orjson.OPT_INDENT_2))
         return
     if not rows and not shown:
@@ -56,6 +63,7 @@ def arms(*, workers: tuple[str, ...], as_json: bool) -> None:
     if rows:
         Console().print(arms_table(rows))
     if shown:
+        Console().print(accepted_table(accepted))
         Console().print(shown_table(shown))
     if explored:
         Console().print(explored_table(explored))

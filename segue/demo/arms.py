@@ -7,15 +7,26 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, get_args
 
 from prometheus_client.metrics_core import Metric
+from prometheus_client.samples import Sample as MetricRow
 from rich.table import Table
 
-from models.evaluate.comparing import Estimate, difference, ratio, verdict
+from models.evaluate.comparing import (
+    Estimate,
+    design_effect,
+    difference,
+    ratio,
+    share,
+    verdict,
+)
+from models.evaluate.scores import DEFAULT
 from schemas.impressions import Action
 from segue.demo.scrape import family_name, totals
 from segue.telemetry import metrics
 
 __all__ = [
     "ArmSums",
+    "accepted_rows",
+    "accepted_table",
     "arm_rows",
     "arms_table",
     "explored_rows",
@@ -28,16 +39,20 @@ LISTS: Final = {"next": "next track", "discover": "new track"}
 MEASURES: Final = {"hr@10": "HR@10", "hr@20": "HR@20", "mrr@20": "MRR@20", "ndcg@20": "NDCG@20"}
 ACTIONS: Final = get_args(Action)
 _TRIALS: Final = "trials"
+_ENTRIES: Final = "entries"
+_TAPPED: Final = "tapped"
 _SHOWN: Final = family_name(metrics.SHOWN)
 _EXPLORED: Final = {
     family_name(metrics.EXPLORED): "tracks",
-    family_name(metrics.EXPLORED_TAPPED): "tapped",
+    family_name(metrics.EXPLORED_TAPPED): _TAPPED,
 }
 _NAMES: Final = {
     family_name(metrics.TRIALS): _TRIALS,
     family_name(metrics.RECIPROCAL_RANKS): "mrr@20",
     family_name(metrics.GAINS): "ndcg@20",
     family_name(metrics.HITS): "hr@",
+    family_name(metrics.COHORT_SHOWN): _ENTRIES,
+    family_name(metrics.COHORT_TAPPED): _TAPPED,
 }
 
 # A row holds numbers, words and, where nothing can be said, None: it is only ever written out.
@@ -52,8 +67,8 @@ class ArmSums:
         self.arms: list[str] = []
         self.shown: dict[tuple[str, str, str], dict[str, int]] = {}
         """Entries on screens by arm, list and source, then by what became of them."""
-        self.explored: dict[str, dict[str, float]] = {}
-        """By strategy, how many tracks explored entries stand for, and of them those tapped."""
+        self.explored: dict[str, dict[str, dict[str, float]]] = {}
+        """By strategy, how many tracks explored entries stand for, and those tapped, by cohort."""
         for page in pages:
             for family in page:
                 if family.name in _NAMES:
@@ -62,17 +77,15 @@ class ArmSums:
                     self._add_shown(family)
                 elif family.name in _EXPLORED:
                     self._add_explored(family)
-        self.arms.sort(key=lambda arm: arm != "default")
+        self.arms.sort(key=lambda arm: arm != DEFAULT)
 
     def _add(self, family: Metric) -> None:
         for row in totals(family):
             labels = row.labels
             name = _NAMES[family.name] + labels.get("k", "")
-            if labels["arm"] not in self.arms:
+            if name == _TRIALS and labels["arm"] not in self.arms:
                 self.arms.append(labels["arm"])
-            cohorts = self._sums.setdefault((labels["list"], labels["arm"], name), {})
-            cohort = labels["cohort"]
-            cohorts[cohort] = cohorts.get(cohort, 0.0) + row.value
+            _add_row(self._sums.setdefault((labels["list"], labels["arm"], name), {}), row)
 
     def _add_shown(self, family: Metric) -> None:
         for row in totals(family):
@@ -83,8 +96,13 @@ class ArmSums:
 
     def _add_explored(self, family: Metric) -> None:
         for row in totals(family):
-            sums = self.explored.setdefault(row.labels["source"], {"tracks": 0.0, "tapped": 0.0})
-            sums[_EXPLORED[family.name]] += row.value
+            sums = self.explored.setdefault(row.labels["source"], {"tracks": {}, _TAPPED: {}})
+            _add_row(sums[_EXPLORED[family.name]], row)
+
+    @property
+    def first(self) -> str:
+        """The arm that others are compared with."""
+        return self.arms[0] if self.arms else DEFAULT
 
     def trials(self, name: str, arm: str) -> int:
         """How often a list of an arm was tested."""
@@ -92,8 +110,14 @@ class ArmSums:
 
     def estimate(self, name: str, arm: str, measure: str) -> Estimate | None:
         """A measure of a list of an arm; None without trials."""
-        trials, sums = self._of(name, arm, _TRIALS), self._of(name, arm, measure)
-        return ratio([sums.get(cohort, 0.0) for cohort in trials], [*trials.values()])
+        of = _ENTRIES if measure == _TAPPED else _TRIALS
+        return _ratio(self._of(name, arm, measure), self._of(name, arm, of))
+
+    def effect(self, name: str, arm: str) -> float:
+        """The design effect of what was tapped of a list of an arm."""
+        found = self.estimate(name, arm, _TAPPED)
+        entries = sum(self._of(name, arm, _ENTRIES).values())
+        return math.inf if found is None else design_effect(found, entries)
 
     def _of(self, name: str, arm: str, measure: str) -> Mapping[str, float]:
         return self._sums.get((name, arm, measure), {})
@@ -130,45 +154,95 @@ def arms_table(rows: Sequence[Row]) -> Table:
     return table
 
 
+def accepted_rows(sums: ArmSums) -> list[Row]:
+    """One row for each arm and list of which entries were on a screen: what share was tapped."""
+    lists = {(name, arm != sums.first, arm) for arm, name, _ in sums.shown}
+    return [
+        {"list": name, "arm": arm, _TAPPED: _measured(sums, name, arm, _TAPPED)}
+        for name, _, arm in sorted(lists)
+    ]
+
+
 def shown_rows(sums: ArmSums) -> list[Row]:
     """One row for each arm, list and source of which entries were on a screen, for JSON."""
     return [
-        {"arm": arm, "list": name, "source": source, "shown": sum(actions.values()), **actions}
+        {
+            "arm": arm,
+            "list": name,
+            "source": source,
+            "shown": sum(actions.values()),
+            **actions,
+            "tapped_interval": _interval(actions, sums.effect(name, arm)),
+        }
         for (arm, name, source), actions in sorted(sums.shown.items())
     ]
 
 
+def accepted_table(rows: Sequence[Row]) -> Table:
+    """What was tapped of the lists of each arm, and what the first arm has more."""
+    table = Table(title="Acceptance: entries tapped, of 100 on a screen")
+    for heading in ("list", "arm", "tapped", "against the first arm"):
+        table.add_column(heading, justify="right" if heading == _TAPPED else "left")
+    for row in rows:
+        tapped = row[_TAPPED]
+        table.add_row(row["list"], row["arm"], _cell(tapped), _said(tapped))
+    return table
+
+
 def shown_table(rows: Sequence[Row]) -> Table:
-    """The same for people, with what was tapped and dismissed as shares."""
-    table = Table(title="Acceptance: what listeners did with the entries they saw")
+    """The same by source, with what was dismissed."""
+    table = Table(title="Acceptance by source: what listeners did with the entries they saw")
     for heading in ("arm", "list", "source"):
         table.add_column(heading)
-    for heading in ("shown", "tapped", "dismissed"):
+    for heading in ("shown", "tapped", "interval", "dismissed"):
         table.add_column(heading, justify="right")
     for row in rows:
-        shares = [f"{100 * row[action] / row['shown']:.1f} %" for action in ACTIONS[1:]]
-        table.add_row(row["arm"], row["list"], row["source"], f"{row['shown']:,}", *shares)
+        tapped, dismissed = (f"{100 * row[action] / row['shown']:.1f} %" for action in ACTIONS[1:])
+        ends = row["tapped_interval"]
+        interval = "–" if ends is None else " to ".join(f"{100 * end:.1f}" for end in ends)
+        about = row["arm"], row["list"], row["source"]
+        table.add_row(*about, f"{row['shown']:,}", tapped, interval, dismissed)
     return table
 
 
 def explored_rows(sums: ArmSums) -> list[Row]:
     """One row for each strategy of exploring, for JSON: which share of its tracks is accepted."""
-    return [
-        {"strategy": strategy, **found, "acceptance": found["tapped"] / found["tracks"]}
-        for strategy, found in sorted(sums.explored.items())
-        if found["tracks"]
-    ]
+    rows = []
+    for strategy, found in sorted(sums.explored.items()):
+        acceptance = _ratio(found[_TAPPED], found["tracks"])
+        if acceptance is not None:
+            totals_of = {name: sum(cohorts.values()) for name, cohorts in found.items()}
+            value, margin = acceptance.value, _finite(acceptance.margin)
+            rows.append({"strategy": strategy, **totals_of, "acceptance": value, "margin": margin})
+    return rows
 
 
 def explored_table(rows: Sequence[Row]) -> Table:
     """The same for people."""
-    table = Table(title="Exploration: of all tracks that might have been drawn")
+    table = Table(title="Exploration: of 100 tracks that might have been drawn")
     table.add_column("strategy")
     for heading in ("tracks", "tapped"):
         table.add_column(heading, justify="right")
     for row in rows:
-        table.add_row(row["strategy"], f"{row['tracks']:,.0f}", f"{100 * row['acceptance']:.1f} %")
+        tapped = _cell({"value": row["acceptance"], "margin": row["margin"]})
+        table.add_row(row["strategy"], f"{row['tracks']:,.0f}", tapped)
     return table
+
+
+def _add_row(cohorts: dict[str, float], row: MetricRow) -> None:
+    cohort = row.labels["cohort"]
+    cohorts[cohort] = cohorts.get(cohort, 0.0) + row.value
+
+
+def _ratio(sums: Mapping[str, float], weights: Mapping[str, float]) -> Estimate | None:
+    return ratio([sums.get(cohort, 0.0) for cohort in weights], [*weights.values()])
+
+
+def _interval(actions: Mapping[str, int], effect: float) -> tuple[float, float] | None:
+    """Of the share tapped; None where nothing can be said."""
+    if math.isinf(effect):
+        return None
+    return share(actions[_TAPPED], sum(actions.values()), effect=effect)
 
 
 def _measured(sums: ArmSums, name: str, arm: str, measure: str) -> Row | None:
@@ -176,8 +250,8 @@ def _measured(sums: ArmSums, name: str, arm: str, measure: str) -> Row | None:
     if found is None:
         return None
     row: Row = {"value": found.value, "margin": _finite(found.margin)}
-    first = sums.estimate(name, sums.arms[0], measure)
-    if arm != sums.arms[0] and first is not None:
+    first = sums.estimate(name, sums.first, measure)
+    if arm != sums.first and first is not None:
         more = difference(found, first)
         row |= {"more": more.value, "more_margin": _finite(more.margin), "said": verdict(more)}
     return row

@@ -207,18 +207,31 @@ SHOWN: Final = _counter(
     "Quality",
     ("arm", "list", "source", "action"),
 )
+# Apart, and not with the labels above: 16 cohorts of each would be a thousand series an arm.
+COHORT_SHOWN: Final = _counter(
+    "segue_cohort_entries_shown_total",
+    "The entries shown of an arm's list, by cohort of the listeners: what intervals follow from.",
+    "Quality",
+    _TRIED,
+)
+COHORT_TAPPED: Final = _counter(
+    "segue_cohort_entries_tapped_total",
+    "Those of them that were tapped.",
+    "Quality",
+    _TRIED,
+)
 EXPLORED: Final = _counter(
     "segue_explored_weight_total",
     "Tracks that the explored entries seen, tapped or dismissed stand for: sum of 1 / propensity, "
-    "each at most that of one track of 1,000.",
+    "each at most that of one track of 1,000; by cohort of the listeners.",
     "Quality",
-    ("source",),
+    ("source", "cohort"),
 )
 EXPLORED_TAPPED: Final = _counter(
     "segue_explored_tapped_weight_total",
     "The same of those that were tapped: by the other, a strategy's acceptance.",
     "Quality",
-    ("source",),
+    ("source", "cohort"),
 )
 RECENT_HITS: Final = _gauge(
     "segue_prequential_recent_hits_ratio",

@@ -1,9 +1,11 @@
 """The agent `impressions`: acceptance is counted once, what was dismissed is hidden."""
 
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from prometheus_client import Counter as CounterMetric
 
 from models.recommend.impressions import ImpressionWindow
 from models.recommend.kernels.listener import HIDDEN
@@ -57,11 +59,13 @@ def gained() -> Iterator[Any]:  # Any: a function without arguments
 @pytest.fixture
 def weighed() -> Iterator[Any]:  # Any: a function without arguments
     def now() -> list[dict[str, float]]:
-        return [
-            {row.labels["source"]: row.value for row in family.samples if "_total" in row.name}
-            for metric in (metrics.EXPLORED, metrics.EXPLORED_TAPPED)
-            for family in metric.collect()
-        ]
+        found: list[dict[str, float]] = []
+        for metric in (metrics.EXPLORED, metrics.EXPLORED_TAPPED):
+            (family,) = metric.collect()
+            found.append(defaultdict(float))
+            for row in family.samples:
+                found[-1][row.labels["source"]] += row.value if "_total" in row.name else 0
+        return found
 
     before = now()
     yield lambda: [
@@ -72,6 +76,16 @@ def weighed() -> Iterator[Any]:  # Any: a function without arguments
         }
         for each, then in zip(now(), before, strict=True)
     ]
+
+
+def by_cohort(metric: CounterMetric) -> Counter[tuple[str, str]]:
+    """What a metric holds by arm or source, and cohort; all lists together."""
+    found: Counter[tuple[str, str]] = Counter()
+    for row in next(iter(metric.collect())).samples:
+        if row.name.endswith("_total"):
+            labels = row.labels
+            found[labels.get("arm", labels.get("source", "")), labels["cohort"]] += round(row.value)
+    return found
 
 
 async def listeners(bed: AgentBed) -> None:
@@ -109,6 +123,27 @@ async def test_entries_count_by_arm_list_source_and_action(bed: AgentBed, gained
         ("default", "discover", "other", "dismissed"): 1,
         ("default", "discover", "other", "seen"): 1,
     }
+
+
+async def test_entries_and_explored_tracks_count_for_the_cohort_of_their_listener(
+    bed: AgentBed,
+) -> None:
+    await listeners(bed)
+    arms = bed.task("listeners").state.arms
+    ann, bob = (str(arms.cohort(user)) for user in ("ann", "bob"))
+    assert ann != bob
+    shown_before, tapped_before, explored_before = map(
+        by_cohort, (metrics.COHORT_SHOWN, metrics.COHORT_TAPPED, metrics.EXPLORED)
+    )
+    events = [
+        shown("i1", entry("a", "tapped"), entry("b", "seen"), entry("c", "dismissed")),
+        shown("i2", ShownEntry("d", 9, "seen", "explore_near", 0.01), user_id="bob", arm="gone"),
+    ]
+    assert await bed.put("impressions", events) == {"applied": 2}
+    gained_shown = by_cohort(metrics.COHORT_SHOWN) - shown_before
+    assert gained_shown == {("default", ann): 3, ("other", bob): 1}
+    assert by_cohort(metrics.COHORT_TAPPED) - tapped_before == {("default", ann): 1}
+    assert by_cohort(metrics.EXPLORED) - explored_before == {("explore_near", bob): 100}
 
 
 async def test_arm_is_that_of_the_list_shown_or_else_the_listeners(gained: Any) -> None:

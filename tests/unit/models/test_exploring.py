@@ -302,7 +302,9 @@ def test_one_explored_entry_of_a_discover_list_teaches() -> None:
         shown("u1", ("e", NEAR, "dismissed")),
         shown("nobody", ("f", NEW, "tapped")),
     ]
-    assert [entry.track_id for entry in explored(events, state)] == ["b", "e"]
+    found = explored(events, state)
+    assert [each.entry.track_id for each in found] == ["b", "e"]
+    assert [each.cohort for each in found] == [state.arms.cohort(user) for user in ("u0", "u1")]
 
 
 @pytest.mark.parametrize(("hold", "taught"), [(True, []), (False, ["a"])])
@@ -313,4 +315,4 @@ def test_who_is_suspected_teaches_nothing(hold: bool, taught: list[str]) -> None
     assert slot is not None
     state.arrays.conduct[slot, SUSPICION] = 1
     events = [shown("ann", ("a", NEW, "tapped"))]
-    assert [entry.track_id for entry in explored(events, state)] == taught
+    assert [each.entry.track_id for each in explored(events, state)] == taught

@@ -9,9 +9,25 @@ import pytest
 from click.testing import CliRunner
 from prometheus_client.parser import text_string_to_metric_families
 
-from models.evaluate.comparing import Estimate, difference, ratio, verdict
+from models.evaluate.comparing import (
+    Estimate,
+    design_effect,
+    difference,
+    ratio,
+    share,
+    verdict,
+)
 from segue.cli.arms import arms
-from segue.demo.arms import ArmSums, arm_rows, explored_rows, shown_rows
+from segue.demo.arms import (
+    ArmSums,
+    accepted_rows,
+    accepted_table,
+    arm_rows,
+    explored_rows,
+    explored_table,
+    shown_rows,
+    shown_table,
+)
 from segue.errors import Misconfigured, Unavailable
 
 TRIALS = "segue_prequential_trials_total"
@@ -25,6 +41,8 @@ def page(*rows: tuple[str, str, str, int, float]) -> str:
         "hr@20": ("segue_prequential_hits_total", ',k="20"'),
         "mrr@20": ("segue_prequential_reciprocal_ranks_total", ""),
         "ndcg@20": ("segue_prequential_gains_total", ""),
+        "entries": ("segue_cohort_entries_shown_total", ""),
+        "tapped": ("segue_cohort_entries_tapped_total", ""),
     }
     lines: dict[str, list[str]] = {}
     for arm, name, measure, cohort, value in rows:
@@ -75,25 +93,156 @@ def test_what_was_shown_is_added_by_arm_list_and_source() -> None:
     ]
 
 
-def test_explored_tracks_are_added_by_strategy() -> None:
-    def explored(strategy: str, tracks: float, tapped: float) -> str:
-        label = f'source="{strategy}"'
-        names = (
-            ("segue_explored_weight_total", tracks),
-            (
-                "segue_explored_tapped_weight_total",
-                tapped,
-            ),
-        )
-        return "".join(
-            f"# TYPE {name} counter\n{name}{{{label}}} {value}\n" for name, value in names
-        )
-
-    pages = (explored("explore_new", 300, 30), explored("explore_new", 100, 10))
-    assert explored_rows(sums_of(*pages)) == [
-        {"strategy": "explore_new", "tracks": 400, "tapped": 40, "acceptance": 0.1}
+def shown_page(*rows: tuple[str, str, str, str, float]) -> str:
+    """Entries on screens: arm, list, source, action, count."""
+    lines = [
+        f'segue_entries_shown_total{{arm="{arm}",list="{name}",source="{source}",'
+        f'action="{action}"}} {count}'
+        for arm, name, source, action, count in rows
     ]
-    assert explored_rows(sums_of(explored("explore_new", 0, 0))) == []
+    return "\n".join(["# TYPE segue_entries_shown_total counter", *lines, ""])
+
+
+def tapping(arm: str, *tapped: float, entries: float = 100) -> str:
+    """How many of its entries of `next` each cohort of an arm tapped."""
+    rows = [
+        row
+        for cohort, count in enumerate(tapped)
+        for row in (
+            (arm, "next", "entries", cohort, entries),
+            (arm, "next", "tapped", cohort, count),
+        )
+    ]
+    return page(*rows)
+
+
+def test_what_was_tapped_of_each_arms_lists_has_an_interval_and_is_compared() -> None:
+    sums = sums_of(
+        page(("default", "next", "trials", 0, 1)),
+        shown_page(("default", "next", "after", "seen", 1600), ("big", "next", "after", "seen", 9)),
+        tapping("default", *([9, 11] * 8)),
+        tapping("big", *([19, 21] * 8)),
+    )
+    first, other = accepted_rows(sums)
+    assert (first["arm"], other["arm"]) == ("default", "big"), "the first arm stands first"
+    # By hand: the variance over 16 cohorts of 1 point each way is 1 / 15 for their mean.
+    margin = 2.131 * 0.01 * math.sqrt(1 / 15)
+    assert first["tapped"] == {"value": 0.1, "margin": pytest.approx(margin)}
+    assert other["tapped"]["more"] == pytest.approx(0.1)
+    assert other["tapped"]["said"] == "better"
+    assert sums.arms == ["default"], "what was shown makes no arm that was tested"
+
+
+def test_source_is_as_uncertain_as_its_list_and_a_source_of_few_entries_has_an_interval() -> None:
+    sums = sums_of(
+        tapping("default", *([0, 20] * 8)),  # some listeners tap, others never
+        shown_page(
+            ("default", "next", "after", "seen", 900),
+            ("default", "next", "after", "tapped", 100),
+            ("default", "next", "again", "seen", 5),
+            ("default", "discover", "after", "seen", 5),
+        ),
+    )
+    discover, after, again = shown_rows(sums)
+    assert discover["tapped_interval"] is None, "nothing is known of how its listeners differ"
+    effect = sums.effect("next", "default")
+    assert effect == pytest.approx((2.131 / 1.96) ** 2 * 0.01 / 15 / (0.1 * 0.9 / 1600))
+    assert after["tapped_interval"] == share(100, 1000, effect=effect)
+    independent = share(100, 1000, effect=1.0)
+    assert after["tapped_interval"][0] < independent[0] < independent[1] < 0.13
+    assert after["tapped_interval"][1] > 0.16
+    assert again["tapped_interval"][0] == 0.0 and again["tapped_interval"][1] > 0.43
+
+
+def test_interval_of_a_share_is_wilsons_and_of_all_entries_as_wide_as_that_of_cohorts() -> None:
+    low, high = share(10, 100, effect=1.0)
+    assert (low, high) == pytest.approx((0.0552, 0.1744), abs=1e-4)  # Wilson's score interval
+    assert share(20, 200, effect=2.0) == pytest.approx((low, high))
+    found = Estimate(0.1, 0.02)
+    low, high = share(2_000, 20_000, effect=design_effect(found, 20_000))
+    assert (high - low) / 2 == pytest.approx(found.margin, rel=0.01)
+    assert share(7, 7, effect=1.0)[1] == 1.0
+
+
+def test_design_effect_is_never_below_one_and_infinite_where_nothing_is_known() -> None:
+    assert design_effect(Estimate(0.1, 0.0001), 100) == 1.0
+    assert design_effect(Estimate(0.0, 0.0), 100) == 1.0
+    assert design_effect(Estimate(0.1, math.inf), 100) == math.inf
+
+
+def test_interval_of_a_source_holds_the_truth_though_entries_of_a_listener_are_alike() -> None:
+    seed = 11
+    rng = random.Random(seed)
+    runs, held, naive_held = 300, 0, 0
+    for _ in range(runs):
+        entries, tapped, mine = [0.0] * 16, [0.0] * 16, [0, 0]
+        for listener in range(160):
+            rate = rng.betavariate(1, 9)  # 0.1 in the mean
+            taps = [rng.random() < rate for _ in range(40)]
+            entries[listener % 16] += 40
+            tapped[listener % 16] += sum(taps)
+            mine[0] += sum(taps[:20])  # half of the entries are of this source
+            mine[1] += 20
+        found = ratio(tapped, entries)
+        assert found is not None
+        low, high = share(*mine, effect=design_effect(found, sum(entries)))
+        held += low <= 0.1 <= high
+        low, high = share(*mine, effect=1.0)
+        naive_held += low <= 0.1 <= high
+    assert held / runs > 0.93, f"seed {seed}"
+    assert naive_held / runs < 0.85, "what taking entries for independent would give"
+
+
+def explored_page(*rows: tuple[str, int, float, float]) -> str:
+    """Strategy, cohort, tracks that its explored entries stand for, and of them those tapped."""
+    lines = []
+    for place, name in enumerate(("segue_explored_weight", "segue_explored_tapped_weight"), 2):
+        lines.append(f"# TYPE {name}_total counter")
+        lines += [
+            f'{name}_total{{source="{row[0]}",cohort="{row[1]}"}} {row[place]}' for row in rows
+        ]
+    return "\n".join([*lines, ""])
+
+
+def test_explored_tracks_are_added_by_strategy() -> None:
+    pages = (explored_page(("explore_new", 3, 300, 30)), explored_page(("explore_new", 3, 100, 10)))
+    assert explored_rows(sums_of(*pages)) == [
+        {
+            **{"strategy": "explore_new", "tracks": 400, "tapped": 40},
+            **{"acceptance": 0.1, "margin": None},
+        }
+    ]
+    assert explored_rows(sums_of(explored_page(("explore_new", 0, 0, 0)))) == []
+
+
+def test_estimate_by_inverse_propensity_has_an_interval_that_knows_of_heavy_entries() -> None:
+    """Two strategies of equal acceptance; one entry of the second stands for half of all."""
+    even = [("explore_near", cohort, 100.0, 9.0 + 2 * (cohort % 2)) for cohort in range(16)]
+    heavy = [("explore_new", cohort, 100.0, 0.0) for cohort in range(15)]
+    last = ("explore_new", 15, 100.0 * 15, 300.0)
+    near, new = explored_rows(sums_of(explored_page(*even, *heavy, last)))
+    assert (near["acceptance"], new["acceptance"]) == (0.1, 0.1)
+    assert near["margin"] == pytest.approx(2.131 * 0.01 * math.sqrt(1 / 15))
+    assert new["margin"] > 0.2
+
+
+def test_tables_say_shares_with_their_intervals() -> None:
+    sums = sums_of(
+        tapping("default", *([9, 11] * 8)),
+        shown_page(
+            ("default", "next", "after", "seen", 90), ("default", "next", "after", "tapped", 10)
+        ),
+        explored_page(*(("explore_new", cohort, 100.0, 10.0) for cohort in range(8))),
+    )
+    tables = (
+        accepted_table(accepted_rows(sums)),
+        shown_table(shown_rows(sums)),
+        explored_table(explored_rows(sums)),
+    )
+    cells = [[*column.cells] for table in tables for column in table.columns]
+    assert ["10.00 ± 0.55"] in cells
+    assert ["10.0 %"] in cells and ["5.5 to 17.4"] in cells
+    assert ["10.00 ± 0.00"] in cells
 
 
 def test_list_that_was_never_tested_has_no_rates() -> None:
