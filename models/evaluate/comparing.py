@@ -21,7 +21,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-__all__ = ["COHORTS_MIN", "Estimate", "design_effect", "difference", "ratio", "share", "verdict"]
+__all__ = [
+    "COHORTS_MIN",
+    "Estimate",
+    "design_effect",
+    "difference",
+    "finite_margin",
+    "ratio",
+    "share",
+    "verdict",
+]
 
 COHORTS_MIN: Final = 8
 """With fewer cohorts an interval would say more about chance than about the arm."""
@@ -115,6 +124,11 @@ def verdict(found: Estimate) -> str:
     if found.low > 0:
         return "better"
     return "worse" if found.high < 0 else "no difference seen"
+
+
+def finite_margin(found: Estimate | None) -> float | None:
+    """The margin for JSON, which has no infinity."""
+    return found.margin if found is not None and math.isfinite(found.margin) else None
 
 
 def _t(freedom: int) -> float:

@@ -20,13 +20,15 @@ own; a listener's own context is never behind.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from random import Random
 from typing import Final
 
+from models.evaluate.comparing import Estimate, finite_margin, verdict
 from models.evaluate.lagged import Baseline, Lagged
-from models.evaluate.scores import DEPTH, POPULAR, QUESTIONS, Difference, Ranks, Score
+from models.evaluate.paired import Paired
+from models.evaluate.scores import DEPTH, POPULAR, QUESTIONS, Ranks, Score
 from models.recommend.pipeline import Pipeline, Sent
 from models.recommend.plays import OUTCOMES
 from models.recommend.recommender import ServedLists
@@ -74,21 +76,44 @@ class Report:
     """What came out: scores by arm and question, and how they went."""
 
     scores: Scores
+    paired: Paired
     plays: int = 0
     outcomes: dict[str, int] = field(default_factory=dict)
     points: list[Point] = field(default_factory=list)
+
+    @property
+    def first(self) -> str:
+        """The arm that others are compared with."""
+        return next(iter(self.scores))
+
+    def hr10(self, arm: str, question: str) -> Estimate | None:
+        """HR@10 with its interval; None without trials."""
+        return self.paired.hr10(arm, question)
+
+    def more(self, arm: str, question: str) -> Estimate | None:
+        """How much more HR@10 an arm has than the first; None of the first and without trials."""
+        return None if arm == self.first else self.paired.more(arm, self.first, question)
 
     def as_dict(self) -> dict[str, object]:
         """For JSON."""
         return {
             "plays": self.plays,
             "arms": {
-                arm: {name: {**score.rates, "count": score.trials} for name, score in asked.items()}
+                arm: {name: self._scored(arm, name) for name in asked}
                 for arm, asked in self.scores.items()
             },
             "outcomes": self.outcomes,
             "points": [{"plays": point.plays, "hr@10": point.hr10} for point in self.points],
         }
+
+    def _scored(self, arm: str, question: str) -> dict[str, object]:
+        score, hr10 = self.scores[arm][question], self.hr10(arm, question)
+        found: dict[str, object] = {**score.rates, "count": score.trials}
+        found["hr@10_margin"] = finite_margin(hr10)
+        if (more := self.more(arm, question)) is not None:
+            margin = finite_margin(more)
+            found["hr@10_more"] = {"value": more.value, "margin": margin, "said": verdict(more)}
+        return found
 
 
 class Prequential:
@@ -118,9 +143,7 @@ class Prequential:
             arm: Lagged(model, lag_plays=lag_plays) for arm, model in (baselines or {}).items()
         }
         arms = [*pipelines, *([POPULAR] if popular else []), *self._baselines]
-        self.compared: Difference | None = None
-        """What two of the arms are compared by, play for play, if that is asked."""
-        self.report = Report({arm: {name: Score() for name in QUESTIONS} for arm in arms})
+        self.report = Report(_new_scores(arms), Paired(arms))
         self._sample = sample or Sample()
         self._step = max(1, lag_plays // _STEPS)
         self._behind = max(0, lag_plays - self._step)
@@ -153,9 +176,9 @@ class Prequential:
             (due, {arms[arm]: sent for arm, sent in by_arm.items() if arm in arms})
             for due, by_arm in self._sent
         )
-        scores = {arm: {name: Score() for name in QUESTIONS} for arm in [*kept, *others]}
-        self.report.scores, self.report.points = scores, []
-        self._last = _copy(scores)
+        self.report.scores, self.report.points = _new_scores([*kept, *others]), []
+        self.report.paired = Paired(self.report.scores)
+        self._last = _copy(self.report.scores)
 
     def _ask_and_learn(self, run: Sequence[PlayEvent]) -> None:
         first = self.report.plays
@@ -175,7 +198,7 @@ class Prequential:
             if outcome in _JOINED:
                 ranks = answers.get(id(play), {})
                 self._step_baselines(number, play, ranks)
-                self._score(ranks)
+                self._score(play.user_id, ranks)
                 self._played.setdefault(play.user_id, set()).add(play.track_id)
 
     def _step_baselines(self, number: int, play: PlayEvent, ranks: Ranks) -> None:
@@ -193,9 +216,9 @@ class Prequential:
                 }
             baseline.add(number, user, track)
 
-    def _score(self, ranks: Ranks) -> None:
-        if ranks and self.compared is not None:
-            self.compared.add(ranks)
+    def _score(self, user_id: str, ranks: Ranks) -> None:
+        if ranks:
+            self.report.paired.add(user_id, ranks)
         for arm, asked in ranks.items():
             for question, rank in asked.items():
                 self.report.scores[arm][question].add(rank)
@@ -257,6 +280,10 @@ class Prequential:
             hr10 = {arm: {n: s.rates["hr@10"] for n, s in since[arm].items()} for arm in since}
             report.points.append(Point(report.plays, hr10))
         self._last = _copy(report.scores)
+
+
+def _new_scores(arms: Iterable[str]) -> Scores:
+    return {arm: {name: Score() for name in QUESTIONS} for arm in arms}
 
 
 def _copy(scores: Scores) -> Scores:

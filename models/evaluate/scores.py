@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import log2, sqrt
+from math import log2
 from typing import Final
 
 from schemas.outputs import SOURCES
@@ -17,7 +17,6 @@ __all__ = [
     "QUESTIONS",
     "REPLAY_ARMS",
     "WITHOUT",
-    "Difference",
     "Ranks",
     "Score",
 ]
@@ -93,41 +92,3 @@ class Score:
             "mrr@20": self.reciprocals / trials,
             "ndcg@20": self.gains / trials,
         }
-
-
-class Difference:
-    """How much more HR@10 one arm has than another, asked of the same plays.
-
-    The standard error is that of the mean of the differences play for play: what makes a play easy
-    or hard for both arms is not in it.
-
-    >>> found = Difference("tuned", "default")
-    >>> for mine, its in ((0, None), (3, 2), (0, 4), (None, None)):
-    ...     found.add({"tuned": {"any": mine}, "default": {"any": its}})
-    >>> found.hr10("any")
-    (0.25, 0.25, 4)
-    """
-
-    def __init__(self, arm: str, other: str) -> None:
-        self._arms = (arm, other)
-        self._won = dict.fromkeys(QUESTIONS, 0)
-        self._lost = dict.fromkeys(QUESTIONS, 0)
-        self._trials = dict.fromkeys(QUESTIONS, 0)
-
-    def add(self, ranks: Ranks) -> None:
-        """Count a play."""
-        mine, its = (ranks[arm] for arm in self._arms)
-        for question, rank in mine.items():
-            hit, other = (each is not None and each < 10 for each in (rank, its[question]))
-            self._won[question] += hit and not other
-            self._lost[question] += other and not hit
-            self._trials[question] += 1
-
-    def hr10(self, question: str) -> tuple[float, float, int]:
-        """Mean difference, its standard error (0 below two trials), and how many trials."""
-        won, lost, trials = self._won[question], self._lost[question], self._trials[question]
-        if trials < 2:
-            return 0.0, 0.0, trials
-        mean = (won - lost) / trials
-        variance = ((won + lost) / trials - mean**2) * trials / (trials - 1)
-        return mean, sqrt(max(variance, 0.0) / trials), trials

@@ -16,8 +16,9 @@ from itertools import product
 from random import Random
 from typing import Final
 
+from models.evaluate.comparing import Estimate
 from models.evaluate.prequential import Prequential
-from models.evaluate.scores import DEFAULT, Difference, Score
+from models.evaluate.scores import DEFAULT, Score
 from schemas.events import PlayEvent
 
 __all__ = ["CANDIDATES", "GRID", "TUNED", "Trial", "Tuning", "draw_candidates"]
@@ -69,7 +70,12 @@ class Tuning:
     plays: int
     chosen: Values | None = None
     trials: list[Trial] = field(default_factory=list)
-    difference: Difference = field(default_factory=lambda: Difference(TUNED, DEFAULT))
+
+    def difference(self, question: str) -> Estimate | None:
+        """How much more HR@10 `tuned` has than the settings as they are; None without either."""
+        if self.chosen is None:
+            return None
+        return self.evaluation.report.paired.more(TUNED, DEFAULT, question)
 
     def step(self, plays: Sequence[PlayEvent]) -> None:
         """Ask and learn some plays, in order."""
@@ -103,7 +109,6 @@ class Tuning:
         self.evaluation.keep({arm: arm for arm in others} | dict.fromkeys(kept, TUNED))
         if kept:
             self.chosen = self.candidates[kept[0]]
-            self.evaluation.compared = self.difference
 
 
 def _ndcg20(asked: Mapping[str, Score]) -> float:

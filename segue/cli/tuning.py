@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
+from models.evaluate.comparing import finite_margin
+from segue.cli.scored import difference_text
 from segue.config import Settings
 
 if TYPE_CHECKING:
@@ -40,25 +42,23 @@ def tuning_lines(tuning: Tuning, now: dict[str, float]) -> list[str]:
     changed = [name for name in now if tuning.chosen[name] != now[name]]
     lines = [f"{_variable(name)}: {now[name]} -> {tuning.chosen[name]}" for name in changed]
     for question in ("new", "any"):
-        mean, error, count = tuning.difference.hr10(question)
-        said = "" if abs(mean) > 2 * error else ": within chance"
-        lines.append(
-            f"HR@10 {question}: {mean:+.4f}, standard error {error:.4f}, of {count:,} plays "
-            f"after them{said}"
-        )
+        found = tuning.difference(question)
+        if found is not None:
+            lines.append(f"HR@10 {question}, on plays after them: {difference_text(found)}")
     return lines
 
 
 def tuning_dict(tuning: Tuning, now: dict[str, float]) -> dict[str, Any]:  # Any: for JSON
     """The same for JSON."""
     chosen = tuning.chosen or now
-    found = {question: tuning.difference.hr10(question) for question in ("new", "any")}
+    found = {question: tuning.difference(question) for question in ("new", "any")}
     return {
         "plays": tuning.plays,
         "settings": {_variable(name): {"now": now[name], "tuned": chosen[name]} for name in now},
         "hr@10": {
-            question: {"difference": mean, "standard_error": error, "count": count}
-            for question, (mean, error, count) in found.items()
+            question: {"difference": more.value, "margin": finite_margin(more)}
+            for question, more in found.items()
+            if more is not None
         },
         "trials": [
             {

@@ -14,6 +14,7 @@ from models.evaluate.comparing import (
     Estimate,
     design_effect,
     difference,
+    finite_margin,
     ratio,
     share,
     verdict,
@@ -212,7 +213,7 @@ def explored_rows(sums: ArmSums) -> list[Row]:
         acceptance = _ratio(found[_TAPPED], found["tracks"])
         if acceptance is not None:
             totals_of = {name: sum(cohorts.values()) for name, cohorts in found.items()}
-            value, margin = acceptance.value, _finite(acceptance.margin)
+            value, margin = acceptance.value, finite_margin(acceptance)
             rows.append({"strategy": strategy, **totals_of, "acceptance": value, "margin": margin})
     return rows
 
@@ -249,16 +250,12 @@ def _measured(sums: ArmSums, name: str, arm: str, measure: str) -> Row | None:
     found = sums.estimate(name, arm, measure)
     if found is None:
         return None
-    row: Row = {"value": found.value, "margin": _finite(found.margin)}
+    row: Row = {"value": found.value, "margin": finite_margin(found)}
     first = sums.estimate(name, sums.first, measure)
     if arm != sums.first and first is not None:
         more = difference(found, first)
-        row |= {"more": more.value, "more_margin": _finite(more.margin), "said": verdict(more)}
+        row |= {"more": more.value, "more_margin": finite_margin(more), "said": verdict(more)}
     return row
-
-
-def _finite(margin: float) -> float | None:
-    return margin if math.isfinite(margin) else None
 
 
 def _cell(measured: Row | None) -> str:

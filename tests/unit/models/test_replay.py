@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
 from click.testing import CliRunner, Result
 
 from segue.cli.replay import replay
@@ -32,9 +33,42 @@ def test_replay_prints_scores_and_writes_them(tmp_path: Path) -> None:
     assert [*report["arms"]] == ["default", "popular"]
     assert [*report["arms"]["default"]] == ["new", "any"]
     found = report["arms"]["default"]["any"]
-    assert [*found] == ["hr@10", "hr@20", "mrr@20", "ndcg@20", "count"]
+    assert [*found] == ["hr@10", "hr@20", "mrr@20", "ndcg@20", "count", "hr@10_margin"]
     assert found["hr@10"] > 0.9 and found["count"] == 60
     assert plot.read_bytes().startswith(b"\x89PNG")
+
+
+def test_arms_are_compared_with_the_first_on_the_same_plays(tmp_path: Path) -> None:
+    scores = tmp_path / "scores.json"
+    arms = ("--arms", "default,popular,without-again", "--lag", 0, "--json", scores)
+    path = tmp_path / "plays.csv"
+    groups = [
+        f"u{n},g{n % 9}-{i},{1_600_000_000 + 600 * n + 60 * i}" for n in range(90) for i in range(3)
+    ]
+    path.write_text("\n".join(["user,item,ts", *groups]) + "\n")
+    result = run(path, *arms)
+    assert result.exit_code == 0, result.output
+    found = json.loads(scores.read_bytes())["arms"]
+    assert "hr@10_more" not in found["default"]["any"]
+    popular, same = (found[arm]["any"]["hr@10_more"] for arm in ("popular", "without-again"))
+    rates = [found[arm]["any"]["hr@10"] for arm in ("popular", "default")]
+    assert popular["value"] == pytest.approx(rates[0] - rates[1])
+    assert popular["value"] < 0 < popular["margin"] and popular["said"] == "worse"
+    assert same == {"value": 0.0, "margin": 0.0, "said": "no difference seen"}
+    assert "HR@10 against default" in result.output
+    assert f"{popular['value']:+.4f} ± {popular['margin']:.4f} " in result.output
+    assert "+0.0000 ± 0.0000, within chance" in result.output
+
+
+def test_one_listener_says_nothing_of_chance(tmp_path: Path) -> None:
+    path, scores = tmp_path / "plays.csv", tmp_path / "scores.json"
+    rows = [f"ann,t{i % 5},{1_600_000_000 + 60 * i}" for i in range(40)]
+    path.write_text("\n".join(["user,item,ts", *rows]) + "\n")
+    result = run(path, "--json", scores)
+    found = json.loads(scores.read_bytes())["arms"]["popular"]["any"]
+    assert found["hr@10_margin"] is None and found["hr@10_more"]["margin"] is None
+    assert found["hr@10_more"]["said"] == "too few listeners to tell"
+    assert "±" not in result.output
 
 
 def test_replaying_twice_gives_the_same_scores(tmp_path: Path) -> None:
@@ -59,6 +93,8 @@ def test_arms_are_scored_in_the_order_asked(tmp_path: Path) -> None:
     assert [*arms] == ["without-together", "popular", "default"]
     assert arms["without-together"]["any"]["count"] == arms["popular"]["any"]["count"] > 0
     run(log_file(tmp_path), "--arms", "popular", "--json", scores)
+    for asked in arms["popular"].values():
+        del asked["hr@10_more"]
     assert json.loads(scores.read_bytes())["arms"] == {"popular": arms["popular"]}
 
 
@@ -69,7 +105,7 @@ def test_baseline_is_scored_beside_the_others_and_changes_nothing_of_theirs(tmp_
     arms = ("--arms", "default,popular,biased-mf")
     result = run(path, "--lag", 0, *arms, "--json", beside, "--plot", plot)
     assert result.exit_code == 0, result.output
-    assert result.output.count("biased-mf") == 2
+    assert result.output.count("biased-mf") == 4, "two questions in two tables"
     without, found = (json.loads(scores.read_bytes()) for scores in (alone, beside))
     assert [*found["arms"]] == ["default", "popular", "biased-mf"]
     baseline = found["arms"].pop("biased-mf")
@@ -127,9 +163,10 @@ def test_tune_says_what_to_change_and_by_how_much(tmp_path: Path) -> None:
     assert gap["now"] == 1_800_000 and gap["tuned"] >= 3_600_000
     assert f"SEGUE_SESSION_GAP_MS: 1800000 -> {gap['tuned']}" in result.output
     found = tune["hr@10"]["new"]
-    assert found["difference"] > 0.5 and found["count"] == report["arms"]["tuned"]["new"]["count"]
+    assert found["difference"] > 0.5 and 0 <= found["margin"] < 0.2
     assert tune["plays"] == 480 and len(tune["trials"]) == 12
-    assert f"HR@10 new: +{found['difference']:.4f}, standard error" in result.output
+    more = f"+{found['difference']:.4f} ± {found['margin']:.4f}"
+    assert f"HR@10 new, on plays after them: {more}\n" in result.output
 
 
 def test_tune_with_a_sample_asks_on_both_sides(tmp_path: Path) -> None:
