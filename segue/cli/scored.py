@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["difference_text", "differences_table", "scores_table"]
 
-_ASKED: Final = "new: the next track, where it was new to the listener; any: repeats included"
+_ASKED: Final = "new: a track new to the listener; any: repeats included"
 
 
 def scores_table(report: Report, title: str) -> Table:
@@ -30,7 +30,8 @@ def scores_table(report: Report, title: str) -> Table:
         for arm, scores in report.scores.items():
             score = scores[question]
             hr10, *rates = [f"{rate:.4f}" for rate in score.rates.values()]
-            hr10 += _margin(report.hr10(arm, question))
+            if score.hits10:  # no hit at all says nothing of how far cohorts differ
+                hr10 += _margin(report.hr10(arm, question))
             table.add_row(question, arm, f"{score.trials:,}", hr10, *rates)
         table.add_section()
     return table
@@ -38,7 +39,7 @@ def scores_table(report: Report, title: str) -> Table:
 
 def differences_table(report: Report) -> Table:
     """What each further arm has more than the first, on the same plays."""
-    table = Table(title=f"HR@10 against {report.first}, on the same plays")
+    table = Table(title=f"HR@10 against {report.first}")
     for heading in ("", "arm", "difference"):
         table.add_column(heading, no_wrap=True)
     for question in QUESTIONS:
