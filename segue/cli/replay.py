@@ -68,7 +68,7 @@ class _Asked:
     default="default,popular",
     show_default=True,
     help="What to score: default (the lists as shipped), popular, without-SOURCE, biased-mf "
-    "(River's BiasedMF, for comparison; slow: 1 ms for each play that is scored).",
+    "(River's BiasedMF, for comparison; slow: milliseconds for each play that is scored).",
 )
 @click.option(
     "--lag",

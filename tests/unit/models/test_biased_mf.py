@@ -81,6 +81,17 @@ def test_rank_counts_the_better_tracks_but_those_left_out() -> None:
     assert model.rank("u0", "never played") is None
 
 
+def test_rank_is_that_of_the_listener_who_is_asked_about_and_of_what_was_learned_last() -> None:
+    model = BiasedMf[str](seed=8)
+    for _ in range(300):
+        model.learn("ann", "a")
+        model.learn("bob", "b")
+    assert (model.rank("ann", "a"), model.rank("bob", "a"), model.rank("ann", "b")) == (0, 1, 1)
+    for _ in range(600):
+        model.learn("ann", "b")
+    assert (model.rank("ann", "b"), model.rank("ann", "a")) == (0, 1)
+
+
 def test_listener_is_known_once_a_play_of_theirs_was_learned() -> None:
     model = BiasedMf[str]()
     assert not model.knows("ann")
