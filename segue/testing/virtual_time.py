@@ -1,14 +1,15 @@
 """An event loop whose time passes only when nothing else is left to do.
 
 A simulation of minutes runs in seconds, and twice the same: order comes from the program and its
-seed alone. For code without sockets, files or threads that are waited for.
+seed alone. What is given to another thread is a step of the loop like others. For code without
+sockets or files that are waited for.
 """
 
 from __future__ import annotations
 
 import asyncio
 import selectors
-from collections.abc import Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, TypeVar
 
 __all__ = ["Deadlock", "VirtualLoop", "run_virtual"]
@@ -46,6 +47,26 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def time(self) -> float:
         """Return seconds since the start."""
         return self.now_s
+
+    # Any: whatever the function takes and returns
+    def run_in_executor(  # type: ignore[override]
+        self, executor: object, func: Callable[..., Any], *args: Any
+    ) -> asyncio.Future[Any]:
+        """Run it later, in a step of its own."""
+        done = self.create_future()
+
+        def step() -> None:
+            try:
+                result = func(*args)
+            except Exception as error:  # noqa: BLE001  # who waits for it raises it
+                if not done.done():
+                    done.set_exception(error)
+            else:
+                if not done.done():
+                    done.set_result(result)
+
+        self.call_soon(step)
+        return done
 
     def call_exception_handler(self, context: Mapping[str, Any]) -> None:
         """Keep what nobody awaited; `run_virtual` raises it."""
