@@ -27,6 +27,7 @@ __all__ = [
     "design_effect",
     "difference",
     "finite_margin",
+    "rate",
     "ratio",
     "share",
     "verdict",
@@ -79,6 +80,16 @@ def ratio(sums: Sequence[float], weights: Sequence[float]) -> Estimate | None:
     mean = sum(without) / count
     variance = (count - 1) / count * sum((each - mean) ** 2 for each in without)
     return Estimate(total / weight, _t(count - 1) * math.sqrt(variance))
+
+
+def rate(hits: Sequence[float], trials: Sequence[float]) -> Estimate | None:
+    """The same of hits: without any, cohorts do not differ, and do not say how far they might.
+
+    >>> rate([0.0] * 8, [10.0] * 8)
+    Estimate(value=0.0, margin=inf)
+    """
+    found = ratio(hits, trials)
+    return Estimate(0.0, math.inf) if found is not None and found.value == 0 else found
 
 
 def design_effect(found: Estimate, trials: float) -> float:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from models.evaluate.comparing import Estimate, ratio
+from models.evaluate.comparing import Estimate, rate, ratio
 from models.evaluate.scores import QUESTIONS, Ranks
 from models.recommend.kernels.listener import COHORTS
 from models.recommend.plays import hash64
@@ -47,7 +47,7 @@ class Paired:
 
     def hr10(self, arm: str, question: str) -> Estimate | None:
         """HR@10 of an arm; None without trials."""
-        return ratio(self._hits[arm][question], self._trials[question])
+        return rate(self._hits[arm][question], self._trials[question])
 
     def more(self, arm: str, first: str, question: str) -> Estimate | None:
         """How much more HR@10 an arm has than another; None without trials."""

@@ -15,7 +15,7 @@ from models.evaluate.comparing import (
     design_effect,
     difference,
     finite_margin,
-    ratio,
+    rate,
     share,
     verdict,
 )
@@ -236,7 +236,7 @@ def _add_row(cohorts: dict[str, float], row: MetricRow) -> None:
 
 
 def _ratio(sums: Mapping[str, float], weights: Mapping[str, float]) -> Estimate | None:
-    return ratio([sums.get(cohort, 0.0) for cohort in weights], [*weights.values()])
+    return rate([sums.get(cohort, 0.0) for cohort in weights], [*weights.values()])
 
 
 def _interval(actions: Mapping[str, int], effect: float) -> tuple[float, float] | None:
