@@ -27,6 +27,11 @@ $(STAMPS)/python: $(STAMPS)/packages pyproject.toml
 	@docker/install.sh python .venv dev editable
 	@touch $@
 
+$(STAMPS)/protect: docker/install.sh requirements/protect.txt | $(STAMPS)/packages
+	@echo "setup: what the fingerprinter needs, torch among it (5 GB, a minute the first time)"
+	@docker/install.sh python .venv protect none
+	@touch $@
+
 $(STAMPS)/redis: docker/install.sh | $(STAMPS)/packages
 	@docker/install.sh redis
 	@touch $@
@@ -55,10 +60,10 @@ up: setup ## Kafka, Redis and workers in the background
 down: ## stop them
 	@if [ -x $(BIN)/segue ]; then $(BIN)/segue down; fi
 
-test: setup ## all tests but chaos, on real Kafka and Redis (12 minutes)
+test: setup $(STAMPS)/protect ## all tests but chaos, on real Kafka and Redis (12 minutes)
 	@$(BIN)/pytest
 
-check: $(STAMPS)/python ## format, lint, types, imports, docs and schemas in step (what CI runs)
+check: $(STAMPS)/python $(STAMPS)/protect ## format, lint, types, imports, docs and schemas in step (what CI runs)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
@@ -69,7 +74,7 @@ check: $(STAMPS)/python ## format, lint, types, imports, docs and schemas in ste
 bench: setup $(STAMPS)/peers ## every benchmark, ours and the peers', with the ratios
 	@SEGUE_BENCH_PEER_PYTHON=$(CURDIR)/.venv/peers/bin/python $(BIN)/python -m bench.all
 
-chaos: setup ## the long kill loops (an hour)
+chaos: setup $(STAMPS)/protect ## the long kill loops (an hour)
 	@$(BIN)/pytest -m chaos
 
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
@@ -78,6 +83,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gen
 lock: $(STAMPS)/packages ## resolve requirements/*.txt anew
 	$(COMPILE) --upgrade pyproject.toml --extra recommend --extra logs --group dev -o requirements/dev.txt
 	$(COMPILE) --upgrade pyproject.toml --extra recommend -c requirements/dev.txt -o requirements/recommend.txt
+	$(COMPILE) --upgrade pyproject.toml --extra protect -c requirements/dev.txt -o requirements/protect.txt
 	$(COMPILE) --upgrade requirements/tools.in -c requirements/dev.txt -o requirements/tools.txt
 	$(COMPILE) --upgrade requirements/peers.in -o requirements/peers.txt
 	@if grep -nE '://|file:|^-' requirements/*.txt; then echo "segue: a lock names an address"; exit 1; fi

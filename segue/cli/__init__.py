@@ -25,6 +25,7 @@ COMMANDS: dict[str, str] = {
     "feed": "segue.cli.feed:feed",
     "tracks": "segue.cli.tracks:tracks",
     "replay": "segue.cli.replay:replay",
+    "fingerprint": "segue.cli.fingerprint:fingerprint",
     "worker": "segue.cli.worker:worker",
     "topics": "segue.cli.topics:topics",
     "privacy": "segue.cli.privacy:privacy",

@@ -1,0 +1,1 @@
+"""Which recording is this: audio becomes fingerprints that survive disguise."""

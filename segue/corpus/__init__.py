@@ -1,0 +1,1 @@
+"""Music, noise and speech to train and test the fingerprinter on, from distribution packages."""
