@@ -125,13 +125,11 @@ class Catalogue:
 
     def _grow(self) -> None:
         """Make what is by id as long as the vocabulary; until the first entry it is not."""
-        content, capacity = self._entries.content, self.vocabulary.capacity
-        if len(content.slot_of) < capacity:
-            slot_of, place_of = np.zeros(capacity, np.int32), np.zeros(capacity, np.int32)
-            slot_of[: len(content.slot_of)] = content.slot_of
-            place_of[: len(content.place_of)] = content.place_of
-            content = content._replace(slot_of=slot_of, place_of=place_of)
-            self._entries = self._entries._replace(content=content)
+        content, stretched = self._entries.content, self.vocabulary.stretched
+        content = content._replace(
+            slot_of=stretched(content.slot_of), place_of=stretched(content.place_of)
+        )
+        self._entries = self._entries._replace(content=content)
 
 
 def group_keys(entry: CatalogueEntry) -> list[str]:
