@@ -25,7 +25,16 @@ from models.fingerprint.spectrogram import (
     filterbank,
 )
 
-__all__ = ["CONTEXT", "SEGMENT", "Degrader", "Degrading", "powers", "synthetic_rooms", "warped"]
+__all__ = [
+    "CONTEXT",
+    "SEGMENT",
+    "UNTOUCHED",
+    "Degrader",
+    "Degrading",
+    "powers",
+    "synthetic_rooms",
+    "warped",
+]
 
 CONTEXT: Final = 6_400  # samples before a window, 0.8 s: what a room still answers to
 AFTER: Final = 2_000
@@ -54,6 +63,23 @@ class Degrading:
     late_s: float = 0.14
     pitch_bins: float = 1.4  # 0.7 semitones
     tempo: float = 0.06
+
+
+UNTOUCHED: Final = Degrading(
+    room=0.0,
+    noise=0.0,
+    speech=0.0,
+    music=0.0,
+    equaliser=0.0,
+    low_pass=0.0,
+    high_pass=0.0,
+    clipping=0.0,
+    masks=0.0,
+    late_s=0.0,
+    pitch_bins=0.0,
+    tempo=0.0,
+)
+"""Nothing happens: to begin from, where one thing shall."""
 
 
 def powers(samples: Tensor) -> Tensor:
@@ -143,9 +169,9 @@ class Degrader:
         others = torch.zeros_like(sound)
         for kind, pool in enumerate((self.noise, self.voice, self.music)):
             places = np.flatnonzero(kinds == kind)
-            which, starts = pool.places(rng, len(places), length)
-            for at, index, start in zip(places, which, starts, strict=True):
-                others[at] = torch.from_numpy(pool.segment(int(index), int(start), length))
+            if len(places):
+                found = pool.segments(*pool.places(rng, len(places), length), length)
+                others[torch.from_numpy(places)] = torch.from_numpy(found)
         hiss = torch.from_numpy((kinds == 0) & (rng.random(len(sound)) < 0.3))
         others[hiss] = _coloured(rng, int(hiss.sum()), length)
         low = torch.where(torch.from_numpy(kinds == 1), how.speech_db[0], how.noise_db[0])

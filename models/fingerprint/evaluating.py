@@ -9,9 +9,8 @@ from typing import Final, NamedTuple
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
-from models.fingerprint.degrading import CONTEXT, SEGMENT, Degrader, Degrading
+from models.fingerprint.degrading import CONTEXT, SEGMENT, UNTOUCHED, Degrader, Degrading
 from models.fingerprint.network import Encoder
 from models.fingerprint.pools import Pool
 from models.fingerprint.spectrogram import BINS, HOP, MARGIN, WINDOW_FRAMES, spectrogram
@@ -19,31 +18,18 @@ from models.fingerprint.weights import embedded
 
 __all__ = ["CONDITIONS", "Found", "evaluate", "reference_vectors"]
 
-_UNTOUCHED: Final = Degrading(
-    room=0.0,
-    noise=0.0,
-    speech=0.0,
-    music=0.0,
-    equaliser=0.0,
-    low_pass=0.0,
-    high_pass=0.0,
-    clipping=0.0,
-    masks=0.0,
-    late_s=0.125,
-    pitch_bins=0.0,
-    tempo=0.0,
-)
+_LATE: Final = replace(UNTOUCHED, late_s=0.125)
 CONDITIONS: Final[Mapping[str, Degrading]] = {
-    "as it is": _UNTOUCHED,
-    "noise 10 dB": replace(_UNTOUCHED, noise=1.0, noise_db=(10.0, 10.0)),
-    "noise 5 dB": replace(_UNTOUCHED, noise=1.0, noise_db=(5.0, 5.0)),
-    "noise 0 dB": replace(_UNTOUCHED, noise=1.0, noise_db=(0.0, 0.0)),
-    "speech 0 dB": replace(_UNTOUCHED, speech=1.0, speech_db=(0.0, 0.0)),
-    "room": replace(_UNTOUCHED, room=1.0),
-    "equaliser ± 10 dB": replace(_UNTOUCHED, equaliser=1.0),
-    "low-pass": replace(_UNTOUCHED, low_pass=1.0),
-    "pitch ± 0.7 semitones": replace(_UNTOUCHED, pitch_bins=1.4),
-    "tempo ± 6 %": replace(_UNTOUCHED, tempo=0.06),
+    "as it is": _LATE,
+    "noise 10 dB": replace(_LATE, noise=1.0, noise_db=(10.0, 10.0)),
+    "noise 5 dB": replace(_LATE, noise=1.0, noise_db=(5.0, 5.0)),
+    "noise 0 dB": replace(_LATE, noise=1.0, noise_db=(0.0, 0.0)),
+    "speech 0 dB": replace(_LATE, speech=1.0, speech_db=(0.0, 0.0)),
+    "room": replace(_LATE, room=1.0),
+    "equaliser ± 10 dB": replace(_LATE, equaliser=1.0),
+    "low-pass": replace(_LATE, low_pass=1.0),
+    "pitch ± 0.7 semitones": replace(_LATE, pitch_bins=1.4),
+    "tempo ± 6 %": replace(_LATE, tempo=0.06),
     "as trained": Degrading(),
 }
 """Each query is up to 0.125 s late besides: references are 0.25 s apart."""
@@ -85,7 +71,7 @@ def evaluate(
     """Ask the same seconds under each condition; the nearest window by cosine answers."""
     vectors, recordings, frames = reference_vectors(encoder, music)
     which, starts = music.places(np.random.default_rng(seed), queries, SEGMENT)
-    segments = _segments(music, which, starts)
+    segments = torch.from_numpy(music.segments(which, starts, SEGMENT))
     meant = (starts + CONTEXT) / HOP
     for name, how in CONDITIONS.items():
         degrader.how = how
@@ -99,11 +85,3 @@ def evaluate(
         recording = recordings[answer] == which
         place = recording & (np.abs(frames[answer] - meant) <= _NEAR)
         yield Found(name, queries, float(place.mean()), float(recording.mean()))
-
-
-def _segments(pool: Pool, which: NDArray[np.int64], starts: NDArray[np.int64]) -> Tensor:
-    found = [
-        pool.segment(int(recording), int(start), SEGMENT)
-        for recording, start in zip(which, starts, strict=True)
-    ]
-    return torch.from_numpy(np.stack(found))

@@ -11,6 +11,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from models.fingerprint.decoding import SAMPLE_RATE
+
 __all__ = ["Pool", "Role", "pools"]
 
 Role = Literal["music", "noise", "voice"]
@@ -25,7 +27,7 @@ class Pool:
     @property
     def seconds(self) -> float:
         """How long all of them last."""
-        return sum(len(each) for each in self.samples) / 8_000
+        return sum(len(each) for each in self.samples) / SAMPLE_RATE
 
     def places(
         self, rng: np.random.Generator, count: int, length: int, *, again: float = 0.0
@@ -41,6 +43,13 @@ class Pool:
                 which[i] = which[i - 1]
         room = np.maximum(lengths[which] - length, 0)
         return which, (rng.random(count) * (room + 1)).astype(np.int64)
+
+    def segments(
+        self, which: NDArray[np.int64], starts: NDArray[np.int64], length: int
+    ) -> NDArray[np.float32]:
+        """Segments (n, length), as `places` draws them."""
+        places = zip(which.tolist(), starts.tolist(), strict=True)
+        return np.stack([self.segment(*place, length) for place in places])
 
     def segment(self, which: int, start: int, length: int) -> NDArray[np.float32]:
         """Samples in [-1, 1]; a recording that is too short is repeated."""

@@ -116,11 +116,7 @@ class Training:
         rng = np.random.default_rng([self.schedule.seed, self.step])
         count = self.schedule.pairs
         which, starts = self.music.places(rng, count, SEGMENT, again=self.schedule.same_recording)
-        parts = [
-            self.music.segment(int(index), int(start), SEGMENT)
-            for index, start in zip(which, starts, strict=True)
-        ]
-        segments = torch.from_numpy(np.stack(parts))
+        segments = torch.from_numpy(self.music.segments(which, starts, SEGMENT))
         queries = self._degrader.queries(segments, rng)
         return shown(self._degrader.references(segments)), shown(queries)
 

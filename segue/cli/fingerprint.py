@@ -269,7 +269,7 @@ def _run(training: Training, checkpoint: Path) -> list[Progress]:
         while part := [*islice(steps, _SHOWN_EVERY - training.step % _SHOWN_EVERY)]:
             curve.append(_mean(part))
             progress.update(training.step)
-            if training.step in (total, *range(0, total, _SAVED_EVERY)):
+            if training.step == total or training.step % _SAVED_EVERY == 0:
                 training.save(checkpoint)  # not when interrupted: that is amid a step
                 loss, hits = curve[-1].loss, curve[-1].top1
                 click.echo(f"step {training.step}: loss {loss:.3f}, hits {hits:.1%}", err=True)

@@ -11,7 +11,15 @@ import torch
 from torch import Tensor
 
 from models.fingerprint.decoding import SAMPLE_RATE
-from models.fingerprint.degrading import CONTEXT, SEGMENT, Degrader, Degrading, powers, warped
+from models.fingerprint.degrading import (
+    CONTEXT,
+    SEGMENT,
+    UNTOUCHED,
+    Degrader,
+    Degrading,
+    powers,
+    warped,
+)
 from models.fingerprint.pools import Pool
 from models.fingerprint.spectrogram import (
     BINS,
@@ -22,21 +30,6 @@ from models.fingerprint.spectrogram import (
     spectrogram,
 )
 from segue.testing.sounds import music
-
-NOTHING = Degrading(
-    room=0.0,
-    noise=0.0,
-    speech=0.0,
-    music=0.0,
-    equaliser=0.0,
-    low_pass=0.0,
-    high_pass=0.0,
-    clipping=0.0,
-    masks=0.0,
-    late_s=0.0,
-    pitch_bins=0.0,
-    tempo=0.0,
-)
 
 
 def pool(*seeds: int) -> Pool:
@@ -61,7 +54,7 @@ def test_powers_are_those_of_the_front_end() -> None:
 
 
 def test_undegraded_queries_are_their_references() -> None:
-    made, given = degrader(NOTHING), segments(6, 7)
+    made, given = degrader(UNTOUCHED), segments(6, 7)
     rng = np.random.default_rng(1)
     torch.testing.assert_close(
         made.queries(given, rng), made.references(given), rtol=1e-2, atol=1e-3
@@ -84,7 +77,7 @@ def test_a_tone_that_begins_is_found_where_the_warp_says(shift: float, stretch: 
 
 @pytest.mark.parametrize("ratio", [-2.0, 10.0])
 def test_noise_is_as_loud_as_asked(ratio: float) -> None:
-    made = degrader(replace(NOTHING, noise=1.0, noise_db=(ratio, ratio)))
+    made = degrader(replace(UNTOUCHED, noise=1.0, noise_db=(ratio, ratio)))
     given = segments(8, 9, 10)
     sound = made._beside_others(given, np.random.default_rng(2))
     found = 10 * torch.log10(given.square().mean(1) / (sound - given).square().mean(1))
@@ -96,7 +89,7 @@ def test_noise_is_as_loud_as_asked(ratio: float) -> None:
 )
 def test_each_degradation_changes_what_is_heard(kind: str) -> None:
     changed: dict[str, Any] = {kind: 1.0}  # a share
-    made, given = degrader(replace(NOTHING, **changed)), segments(*range(11, 19))
+    made, given = degrader(replace(UNTOUCHED, **changed)), segments(*range(11, 19))
     rng = np.random.default_rng(3)
     before, after = made.references(given), made.queries(given, rng)
     assert after.isfinite().all()
@@ -104,7 +97,7 @@ def test_each_degradation_changes_what_is_heard(kind: str) -> None:
 
 
 def test_a_room_answers_what_was_before_the_window() -> None:
-    made = degrader(replace(NOTHING, room=1.0))
+    made = degrader(replace(UNTOUCHED, room=1.0))
     before = torch.zeros(1, SEGMENT)
     before[0, CONTEXT - 200 : CONTEXT] = 1.0
     assert made.queries(before, np.random.default_rng(4)).sum() > 0
