@@ -27,9 +27,9 @@ $(STAMPS)/python: $(STAMPS)/packages pyproject.toml
 	@docker/install.sh python .venv dev editable
 	@touch $@
 
-$(STAMPS)/protect: docker/install.sh requirements/protect.txt | $(STAMPS)/packages
-	@echo "setup: what the fingerprinter needs, torch among it (5 GB, a minute the first time)"
-	@docker/install.sh python .venv protect none
+$(STAMPS)/train: docker/install.sh requirements/train.txt | $(STAMPS)/packages
+	@echo "setup: what the fingerprinter and its training need, torch among it (5 GB, a minute the first time)"
+	@docker/install.sh python .venv train none
 	@touch $@
 
 $(STAMPS)/redis: docker/install.sh | $(STAMPS)/packages
@@ -46,9 +46,10 @@ $(STAMPS)/kernels: $(wildcard models/recommend/kernels/*.py) | $(STAMPS)/python
 	@$(BIN)/python -c "from models.recommend.warm import warm; warm()"
 	@touch $@
 
-$(STAMPS)/peers: docker/install.sh requirements/peers.txt | $(STAMPS)/packages
+$(STAMPS)/peers: docker/install.sh requirements/peers.txt requirements/dejavu.txt | $(STAMPS)/packages
 	@echo "setup: the benchmarks' peers into .venv/peers"
 	@docker/install.sh python .venv/peers peers none
+	@$(BIN)/uv pip install --quiet --python .venv/peers/bin/python --no-deps --require-hashes -r requirements/dejavu.txt
 	@touch $@
 
 demo: setup ## plays through real Kafka change lists in real Redis, live, for a minute (PLAYS=file.csv)
@@ -60,10 +61,10 @@ up: setup ## Kafka, Redis and workers in the background
 down: ## stop them
 	@if [ -x $(BIN)/segue ]; then $(BIN)/segue down; fi
 
-test: setup $(STAMPS)/protect ## all tests but chaos, on real Kafka and Redis (12 minutes)
+test: setup $(STAMPS)/train ## all tests but chaos, on real Kafka and Redis (12 minutes)
 	@$(BIN)/pytest
 
-check: $(STAMPS)/python $(STAMPS)/protect ## format, lint, types, imports, docs and schemas in step (what CI runs)
+check: $(STAMPS)/python $(STAMPS)/train ## format, lint, types, imports, docs and schemas in step (what CI runs)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
@@ -74,7 +75,7 @@ check: $(STAMPS)/python $(STAMPS)/protect ## format, lint, types, imports, docs 
 bench: setup $(STAMPS)/peers ## every benchmark, ours and the peers', with the ratios
 	@SEGUE_BENCH_PEER_PYTHON=$(CURDIR)/.venv/peers/bin/python $(BIN)/python -m bench.all
 
-chaos: setup $(STAMPS)/protect ## the long kill loops (an hour)
+chaos: setup $(STAMPS)/train ## the long kill loops (an hour)
 	@$(BIN)/pytest -m chaos
 
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
@@ -83,9 +84,11 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gen
 lock: $(STAMPS)/packages ## resolve requirements/*.txt anew
 	$(COMPILE) --upgrade pyproject.toml --extra recommend --extra logs --group dev -o requirements/dev.txt
 	$(COMPILE) --upgrade pyproject.toml --extra recommend -c requirements/dev.txt -o requirements/recommend.txt
-	$(COMPILE) --upgrade pyproject.toml --extra protect -c requirements/dev.txt -o requirements/protect.txt
+	$(COMPILE) --upgrade pyproject.toml --extra protect --extra train -c requirements/dev.txt -o requirements/train.txt
+	$(COMPILE) --upgrade pyproject.toml --extra protect -c requirements/train.txt -o requirements/protect.txt
 	$(COMPILE) --upgrade requirements/tools.in -c requirements/dev.txt -o requirements/tools.txt
 	$(COMPILE) --upgrade requirements/peers.in -o requirements/peers.txt
+	$(COMPILE) --upgrade --no-deps requirements/dejavu.in -o requirements/dejavu.txt
 	@if grep -nE '://|file:|^-' requirements/*.txt; then echo "segue: a lock names an address"; exit 1; fi
 
 clean: down ## remove the virtual environment, data, logs, caches

@@ -1,6 +1,6 @@
-"""What happens to music before it is heard again: rooms, noise, speech, equalisers, clipping, and
-small changes of pitch and tempo. Larger ones can be undone on the spectrogram, so they are not
-trained."""
+"""What happens to music before it is heard again: rooms, noise, speech, equalisers, clipping,
+codecs and small changes of pitch and tempo. Larger ones can be undone on the spectrogram, so they
+are not trained."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+from models.fingerprint.codecs import CODECS, round_trip
 from models.fingerprint.decoding import SAMPLE_RATE
 from models.fingerprint.pools import Pool
 from models.fingerprint.spectrogram import (
@@ -52,13 +53,14 @@ class Degrading:
     noise: float = 0.35
     speech: float = 0.25
     music: float = 0.05
-    noise_db: tuple[float, float] = (-2.0, 15.0)
-    speech_db: tuple[float, float] = (-3.0, 12.0)
+    noise_db: tuple[float, float] = (-4.0, 14.0)
+    speech_db: tuple[float, float] = (-4.0, 10.0)
     equaliser: float = 0.5
     equaliser_db: float = 10.0
     low_pass: float = 0.25
     high_pass: float = 0.25
     clipping: float = 0.15
+    codec: float = 0.08
     masks: float = 0.2
     late_s: float = 0.14
     pitch_bins: float = 1.4  # 0.7 semitones
@@ -74,6 +76,7 @@ UNTOUCHED: Final = Degrading(
     low_pass=0.0,
     high_pass=0.0,
     clipping=0.0,
+    codec=0.0,
     masks=0.0,
     late_s=0.0,
     pitch_bins=0.0,
@@ -128,18 +131,23 @@ class Degrader:
         The window that is meant begins at sample CONTEXT.
         """
         how, count = self.how, len(segments)
-        sound = self._in_rooms(segments, rng)
-        sound = self._beside_others(sound, rng)
-        sound = _clipped(sound, _chosen(rng, count, how.clipping), rng)
+        sound = self.heard(segments, rng)
         begin = CONTEXT - LEAD * HOP
         power = powers(sound[:, begin : CONTEXT + WINDOW + LEAD * HOP])
-        power = power * self._gains(count, rng)[:, :, None]
+        power = power * self.gains(count, rng)[:, :, None]
         tempo = _uniform(rng, count, 1 - how.tempo, 1 + how.tempo)
         shift = _uniform(rng, count, -how.pitch_bins, how.pitch_bins)
         late = _uniform(rng, count, -how.late_s, how.late_s) * SAMPLE_RATE / HOP
         middle = WINDOW_FRAMES / 2
         first = LEAD + middle - tempo * middle + late
         return _masked(warped(power, first, shift, tempo), how.masks, rng)
+
+    def heard(self, sound: Tensor, rng: np.random.Generator) -> Tensor:
+        """Sounds (batch, n) as they are heard: in rooms, beside others, clipped and coded."""
+        sound = self._in_rooms(sound, rng)
+        sound = self._beside_others(sound, rng)
+        sound = _clipped(sound, _chosen(rng, len(sound), self.how.clipping), rng)
+        return _coded(sound, _chosen(rng, len(sound), self.how.codec), rng)
 
     def references(self, segments: Tensor) -> Tensor:
         """Power windows (batch, 96, 40) of the segments as they are."""
@@ -180,7 +188,7 @@ class Degrader:
         gain = _rms(sound) / _rms(others).clamp_min(1e-4) * 10 ** (-ratio[:, None] / 20)
         return sound + gain * others
 
-    def _gains(self, count: int, rng: np.random.Generator) -> Tensor:
+    def gains(self, count: int, rng: np.random.Generator) -> Tensor:
         """Power gains by bin: seven bands, and the slopes of filters of 12 to 48 dB an octave."""
         how, octaves = self.how, (SPECTRUM_BINS - 1) / 24
         at = np.linspace(0, octaves, SPECTRUM_BINS)
@@ -226,6 +234,15 @@ def _clipped(sound: Tensor, chosen: NDArray[np.bool_], rng: np.random.Generator)
         1, keepdim=True
     ).clamp_min(1e-4)
     return torch.where(torch.from_numpy(chosen)[:, None], torch.tanh(drive * sound), sound)
+
+
+def _coded(sound: Tensor, chosen: NDArray[np.bool_], rng: np.random.Generator) -> Tensor:
+    result = sound.clone()
+    for i in np.flatnonzero(chosen):
+        codec = CODECS[rng.integers(len(CODECS))]
+        loudest = sound[i].abs().max().clamp_min(1.0)  # codecs clip what is beyond full scale
+        result[i] = torch.from_numpy(round_trip((sound[i] / loudest).numpy(), codec)) * loudest
+    return result
 
 
 def _coloured(rng: np.random.Generator, count: int, length: int) -> Tensor:

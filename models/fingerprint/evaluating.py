@@ -11,10 +11,9 @@ import torch
 from numpy.typing import NDArray
 
 from models.fingerprint.degrading import CONTEXT, SEGMENT, UNTOUCHED, Degrader, Degrading
-from models.fingerprint.network import Encoder
+from models.fingerprint.engine import Engine
 from models.fingerprint.pools import Pool
 from models.fingerprint.spectrogram import BINS, HOP, MARGIN, WINDOW_FRAMES, spectrogram
-from models.fingerprint.weights import embedded
 
 __all__ = ["CONDITIONS", "Found", "evaluate", "reference_vectors"]
 
@@ -48,7 +47,7 @@ class Found(NamedTuple):
 
 
 def reference_vectors(
-    encoder: Encoder, pool: Pool
+    engine: Engine, pool: Pool
 ) -> tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.int64]]:
     """Vectors (n, 128) of all windows, four a second, and the recording and first frame of each."""
     vectors, recordings, frames = [], [], []
@@ -59,17 +58,17 @@ def reference_vectors(
         for start in range(0, len(firsts), _BATCH):
             part = firsts[start : start + _BATCH]
             windows = np.stack([inner[at : at + WINDOW_FRAMES].T for at in part])
-            vectors.append(embedded(encoder, windows))
+            vectors.append(engine.embed(windows))
         recordings.append(np.full(len(firsts), which))
         frames.append(firsts)
     return np.concatenate(vectors), np.concatenate(recordings), np.concatenate(frames)
 
 
 def evaluate(
-    encoder: Encoder, music: Pool, degrader: Degrader, *, queries: int, seed: int
+    engine: Engine, music: Pool, degrader: Degrader, *, queries: int, seed: int
 ) -> Iterator[Found]:
     """Ask the same seconds under each condition; the nearest window by cosine answers."""
-    vectors, recordings, frames = reference_vectors(encoder, music)
+    vectors, recordings, frames = reference_vectors(engine, music)
     which, starts = music.places(np.random.default_rng(seed), queries, SEGMENT)
     segments = torch.from_numpy(music.segments(which, starts, SEGMENT))
     meant = (starts + CONTEXT) / HOP
@@ -79,7 +78,7 @@ def evaluate(
         nearest = []
         for start in range(0, queries, _BATCH):
             part = degrader.queries(segments[start : start + _BATCH], rng)
-            asked = embedded(encoder, part.numpy())
+            asked = engine.embed(part.numpy())
             nearest.append((asked @ vectors.T).argmax(axis=1))
         answer = np.concatenate(nearest)
         recording = recordings[answer] == which

@@ -11,11 +11,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from models.fingerprint.prints import DIMENSIONS
 from models.fingerprint.spectrogram import BINS, WINDOW_FRAMES
 
 __all__ = ["DIMENSIONS", "FLOOR_DB", "STAGES", "STEM", "Encoder", "shown"]
 
-DIMENSIONS: Final = 128
 FLOOR_DB: Final = 60.0
 STAGES: Final = ((64, (2, 2)), (128, (2, 1)), (192, (2, 2)), (320, (2, 1)))
 STEM: Final = 32

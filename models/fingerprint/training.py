@@ -1,7 +1,8 @@
 """Teach the encoder that a second of music, and the same second degraded, are the same.
 
 Normalised temperature-scaled cross entropy (Chen et al., SimCLR, 2020), as Chang et al. (Neural
-Audio Fingerprint, 2021) use it, with other seconds of the same recording among the negatives.
+Audio Fingerprint, 2021) use it, with other seconds of the same recording among the negatives, and
+seconds of the last batches (Wang et al., Cross-Batch Memory, 2020).
 Degradation is mild: an encoder that need not bear large changes of pitch and tempo tells recordings
 apart more sharply, and views of a query undo those.
 """
@@ -20,25 +21,29 @@ from torch import Tensor
 from torch.nn import functional
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from models.fingerprint.decoding import SAMPLE_RATE
 from models.fingerprint.degrading import SEGMENT, Degrader
+from models.fingerprint.memory import Memory
 from models.fingerprint.network import Encoder, shown
 from models.fingerprint.pools import Pool
 
 __all__ = ["Progress", "Schedule", "Training"]
 
 _WARM_UP: Final = 0.02  # of all steps
+_REMEMBERS_FROM: Final = 0.1  # of all steps: before, the encoder changes too fast
 
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
     """How long, how many at a time, and how fast."""
 
-    steps: int = 6_000
-    pairs: int = 192
+    steps: int = 4_000
+    pairs: int = 160
     learning_rate: float = 3e-3
     weight_decay: float = 1e-4
     temperature: float = 0.06
     same_recording: float = 0.3
+    remembered: int = 4_096  # references of batches before, as further negatives
     average: float = 0.998  # of the weights that are kept, over steps
     seed: int = 1
 
@@ -71,6 +76,7 @@ class Training:
             self.encoder.parameters(), lr=0.0, weight_decay=schedule.weight_decay
         )
         self.step = 0
+        self._memory = Memory(schedule.remembered)
 
     def run(self) -> Iterator[Progress]:
         """Learn, a step at a time, until the schedule's end."""
@@ -94,6 +100,7 @@ class Training:
         self.average.load_state_dict(state["average"])
         self._optimizer.load_state_dict(state["optimizer"])
         self.step = state["step"]
+        self._memory.restore(state["memory"])
 
     def _state(self) -> dict[str, Any]:  # Any: what torch writes
         return {
@@ -102,6 +109,7 @@ class Training:
             "average": self.average.state_dict(),
             "optimizer": self._optimizer.state_dict(),
             "step": self.step,
+            "memory": self._memory.state(),
             "data": self.data,
         }
 
@@ -111,23 +119,30 @@ class Training:
         encoder.load_state_dict(self.average.module.state_dict())
         return encoder.eval()
 
-    def batch(self) -> tuple[Tensor, Tensor]:
-        """What the encoder is shown in this step: seconds of references, and of queries."""
+    def batch(self) -> tuple[Tensor, Tensor, Tensor]:
+        """What the encoder is shown in this step: seconds of references, and of queries.
+
+        And where they are in the music: recording and second (pairs, 2).
+        """
         rng = np.random.default_rng([self.schedule.seed, self.step])
         count = self.schedule.pairs
         which, starts = self.music.places(rng, count, SEGMENT, again=self.schedule.same_recording)
         segments = torch.from_numpy(self.music.segments(which, starts, SEGMENT))
         queries = self._degrader.queries(segments, rng)
-        return shown(self._degrader.references(segments)), shown(queries)
+        places = torch.from_numpy(np.stack((which, starts / SAMPLE_RATE), 1).astype(np.float32))
+        return shown(self._degrader.references(segments)), shown(queries), places
 
     def _learn(self) -> Progress:
-        references, queries = self.batch()
+        references, queries, places = self.batch()
         for group in self._optimizer.param_groups:
             group["lr"] = self._rate()
         self.encoder.train()
         both = torch.cat((references, queries)).contiguous(memory_format=torch.channels_last)
         found = self.encoder(both)
-        loss, top1 = _contrast(found, self.schedule.temperature)
+        further = self._memory.negatives(found[self.schedule.pairs :], places)
+        loss, top1 = _contrast(found, further, self.schedule.temperature)
+        if self.step >= _REMEMBERS_FROM * self.schedule.steps:
+            self._memory.add(found[: self.schedule.pairs].detach(), places)
         self._optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self.encoder.parameters(), 1.0)
@@ -145,12 +160,19 @@ class Training:
         return rate * 0.5 * (1 + math.cos(math.pi * (done - warm) / (1 - warm)))
 
 
-def _contrast(found: Tensor, temperature: float) -> tuple[Tensor, float]:
-    """The loss of vectors whose first half are references, and how often a query found its own."""
+def _contrast(found: Tensor, further: Tensor, temperature: float) -> tuple[Tensor, float]:
+    """The loss of vectors whose first half are references, and how often a query found its own.
+
+    `further` (queries, n): how alike queries and remembered references are.
+    """
     count = len(found) // 2
     likeness = found @ found.T / temperature
     likeness.fill_diagonal_(-torch.inf)
     own = torch.arange(2 * count).roll(count)
-    loss = functional.cross_entropy(likeness, own)
+    asked = torch.cat((likeness[count:], further / temperature), dim=1)
+    loss = 0.5 * (
+        functional.cross_entropy(likeness[:count], own[:count])
+        + functional.cross_entropy(asked, own[count:])
+    )
     nearest = likeness[count:, :count].argmax(dim=1)
     return loss, float((nearest == torch.arange(count)).float().mean())

@@ -49,13 +49,26 @@ def music(seed: int, seconds: float, rate: int = 8_000) -> NDArray[np.float32]:
 
 
 def encoded(
-    sound: NDArray[np.float32], container: str, *, rate: int = 48_000, channels: int = 1
+    sound: NDArray[np.float32],
+    container: str,
+    *,
+    rate: int = 48_000,
+    channels: int = 1,
+    codec: str | None = None,
+    options: dict[str, str] | None = None,
 ) -> bytes:
-    """A file of a sound, the same in each channel."""
+    """A file of a sound, the same in each channel; `options` are FFmpeg's for the container."""
     file = io.BytesIO()
     layout = {1: "mono", 2: "stereo", 8: "7.1"}[channels]
-    with av.open(file, "w", format=container) as out:
-        stream = out.add_stream(FORMATS[container], rate=rate, layout=layout)
+
+    def again(*_: object) -> io.BytesIO:  # `faststart` reads what it wrote
+        return io.BytesIO(file.getvalue())
+
+    with av.open(file, "w", format=container, options=options, io_open=again) as out:
+        experimental = {"strict": "experimental"}  # as FFmpeg's own Vorbis is
+        stream = out.add_stream(
+            codec or FORMATS[container], rate=rate, layout=layout, options=experimental
+        )
         assert isinstance(stream, av.AudioStream)
         interleaved = np.repeat(sound, channels)[None, :]
         frame = av.AudioFrame.from_ndarray(interleaved, format="flt", layout=layout)
