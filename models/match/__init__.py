@@ -1,0 +1,1 @@
+"""Which recording is this: the index of prints, and what its answers mean."""
