@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
@@ -13,6 +12,7 @@ import click
 import orjson
 from rich.console import Console
 
+from segue.cli.matching import need
 from segue.clock import SystemClock
 from segue.corpus.packages import NOISE, SPEECH, TESTING, TRAINING
 from segue.errors import Misconfigured
@@ -22,12 +22,14 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from models.fingerprint.network import Encoder
-    from models.fingerprint.pools import Role
+    from models.fingerprint.engine import Engine
+    from models.fingerprint.pools import Pool, Role
     from models.fingerprint.training import Progress, Schedule, Training
+    from segue.corpus.calibration import Asked
 
 _FOLDER = click.Path(path_type=Path, file_okay=False)
 _FILE = click.Path(path_type=Path, dir_okay=False)
+_EXTRAS: Final = "protect,train,logs"
 _SHOWN_EVERY: Final = 10
 _SAVED_EVERY: Final = 100
 _ROOMS_KEPT_BACK: Final = 16  # the last of a file: for tests
@@ -46,7 +48,7 @@ def fetch(into: Path, *, testing: bool) -> None:
 
     Needs Debian or Ubuntu (apt-get, dpkg-deb). What was fetched before is not fetched again.
     """
-    _need("av")
+    need("av", extra=_EXTRAS)
     from segue.corpus.fetching import download, keep_audio
 
     into.mkdir(parents=True, exist_ok=True)
@@ -70,7 +72,7 @@ def fetch(into: Path, *, testing: bool) -> None:
 @click.option(
     "--steps",
     type=click.IntRange(min=1),
-    default=6_000,
+    default=4_000,
     show_default=True,
     help="A second each on one core.",
 )
@@ -101,7 +103,8 @@ def train(  # noqa: PLR0913  # one for each option
     The same corpus, rooms and seed give the same weights on the same machine. A run that is stopped
     goes on from its last hundredth step, to the same end.
     """
-    _need("torch", "av", *(() if plot is None else ("matplotlib",)))
+    drawing = () if plot is None else ("matplotlib",)
+    need("torch", "onnx", "onnxscript", "onnxruntime", "av", *drawing, extra=_EXTRAS)
     import torch
 
     from models.fingerprint.training import Schedule
@@ -125,11 +128,10 @@ def train(  # noqa: PLR0913  # one for each option
 @click.argument("weights", type=_FILE, required=False)
 def verify(weights: Path | None) -> None:
     """Load WEIGHTS (else those that are shipped), and see that they give their own vectors."""
-    _need("torch")
-    encoder, notes = _loaded(weights)
-    size = sum(each.numel() for each in encoder.parameters())
-    click.echo(f"{size:,} parameters; they give the vectors that they gave where they were made")
-    for name, value in notes.items():
+    need("onnxruntime", "av", extra=_EXTRAS)
+    engine = _loaded(weights)
+    click.echo(f"{engine.identity}: gives the vectors that it gave where it was made")
+    for name, value in engine.notes.items():
         click.echo(f"{name}: {value}")
 
 
@@ -160,7 +162,7 @@ def evaluate(  # one for each option
     Needs what `fetch` and `fetch --testing` keep. Each second is asked of all windows of all
     recordings for tests, four a second: the nearest alone answers.
     """
-    _need("torch")
+    need("torch", "onnxruntime", "av", extra=_EXTRAS)
     import numpy as np
 
     from models.fingerprint.degrading import Degrader, Degrading, synthetic_rooms
@@ -173,10 +175,10 @@ def evaluate(  # one for each option
     if rooms is not None:
         responses = _given_rooms(rooms, kept_back=True)
     sounds = tested["music"], tested["noise"], spoken["voice"]
-    encoder = _loaded(weights)[0]
+    engine = _loaded(weights)
     degrader = Degrader(sounds, responses, Degrading())
     found = []
-    for one in ask(encoder, tested["music"], degrader, queries=queries, seed=seed):
+    for one in ask(engine, tested["music"], degrader, queries=queries, seed=seed):
         found.append(one._asdict())
         if not as_json:
             click.echo(
@@ -186,19 +188,49 @@ def evaluate(  # one for each option
         click.echo(orjson.dumps(found, option=orjson.OPT_INDENT_2))
 
 
-def _need(*modules: str) -> None:
-    """Raise Misconfigured if a package that is in no worker of another role is not there."""
-    lacking = [name for name in modules if importlib.util.find_spec(name) is None]
-    if lacking:
-        remedy = "install segue[protect,logs]"
-        raise Misconfigured(f"{', '.join(lacking)} is not installed", remedy=remedy)
+@fingerprint.command()
+@click.option("--corpus", type=_FOLDER, required=True, help="What `fetch` filled.")
+@click.option("--out", type=_FILE, required=True, help="Where the calibration goes, .json.")
+@click.option("--weights", type=_FILE, help="Instead of those that are shipped.")
+@click.option("--rooms", type=_FILE, help="Impulse responses, as for `train`.")
+@click.option(
+    "--queries",
+    type=click.IntRange(min=100),
+    default=6_000,
+    show_default=True,
+    help="Half of them of music that the index does not hold.",
+)
+@click.option("--seed", type=int, default=1, show_default=True, help="Of all draws.")
+def calibrate(  # one for each option
+    *, corpus: Path, out: Path, weights: Path | None, rooms: Path | None, queries: int, seed: int
+) -> None:
+    """Learn how probable a match is from what speaks for it.
+
+    Half of the music for training is indexed, and asked in every disguise; so is the other half,
+    of which nothing may be found.
+    """
+    need("torch", "onnxruntime", "faiss", "av", extra=_EXTRAS)
+    import numpy as np
+
+    from models.match.calibrating import fit, reliability
+    from models.match.evidence import Calibration
+
+    engine = _loaded(weights)
+    asked, vectors = _asked(engine, corpus, rooms, queries, seed)
+    found = [(one.evidence, one.is_right) for one in asked if one.evidence is not None]
+    fitted = Calibration(fit(*zip(*found, strict=True)), vectors)
+    said = np.array([fitted.probability(evidence, vectors) for evidence, _ in found])
+    error, _ = reliability(said, np.array([right for _, right in found]))
+    held = {"weights": fitted.weights, "vector_count": vectors, "encoder": engine.identity}
+    out.write_bytes(orjson.dumps(held, option=orjson.OPT_INDENT_2))
+    click.echo(f"{out}: of {len(asked)} queries, expected calibration error {error:.3f}")
 
 
-def _loaded(weights: Path | None) -> tuple[Encoder, dict[str, str]]:
-    from models.fingerprint.weights import WeightsRefused, load
+def _loaded(weights: Path | None) -> Engine:
+    from models.fingerprint.engine import Engine, WeightsRefused
 
     try:
-        return load(weights)
+        return Engine(weights)
     except WeightsRefused as error:
         raise Misconfigured(str(error), remedy="take the file of this version, or train") from error
 
@@ -214,28 +246,66 @@ def _demand(corpus: Path, packages: Sequence[str], how: str) -> None:
         )
 
 
+def _asked(
+    engine: Engine, corpus: Path, rooms: Path | None, queries: int, seed: int
+) -> tuple[list[Asked], int]:
+    """Disguised queries and what came of them, and how many vectors were searched."""
+    from models.fingerprint.degrading import Degrader, Degrading
+    from models.match.index import MatchIndex
+    from models.match.matcher import Matcher
+    from segue.corpus import calibration
+
+    sounds, responses = _sounds(corpus, rooms, seed)
+    known, foreign = calibration.halves(sounds[0])
+    index, console = MatchIndex(engine.identity), Console(stderr=True)
+    total = len(known.samples)
+    with FeedProgress(console, SystemClock(), title="indexing", total=total) as progress:
+        for done in calibration.filled(index, known, engine):
+            progress.update(done)
+    index.merge()
+    degrader = Degrader((foreign, *sounds[1:]), responses, Degrading())
+    matcher = Matcher(engine, index)
+    steps = calibration.queries(matcher, (known, degrader), (foreign, degrader), seed)
+    asked: list[Asked] = []
+    with FeedProgress(console, SystemClock(), title="asking", total=queries) as progress:
+        for one in islice(steps, queries):
+            asked.append(one)
+            progress.update(len(asked))
+    return asked, index.vector_count
+
+
 def _training(corpus: Path, rooms: Path | None, schedule: Schedule) -> Training:
+
+    from models.fingerprint.degrading import Degrader, Degrading
+    from models.fingerprint.training import Training
+
+    sounds, responses = _sounds(corpus, rooms, schedule.seed)
+    degrader = Degrader(sounds, responses, Degrading())
+    return Training(sounds[0], degrader, schedule, data=_digest(corpus, responses))
+
+
+def _sounds(
+    corpus: Path, rooms: Path | None, seed: int
+) -> tuple[tuple[Pool, Pool, Pool], NDArray[np.float32]]:
+    """Music, noise and voice to train on, and impulse responses: made-up ones and those given."""
     import numpy as np
 
-    from models.fingerprint.degrading import Degrader, Degrading, synthetic_rooms
+    from models.fingerprint.degrading import synthetic_rooms
     from models.fingerprint.pools import pools
-    from models.fingerprint.training import Training
 
     wanted = (*TRAINING, *NOISE, *SPEECH)
     _demand(corpus, wanted, "fetch")
     found = pools(corpus, wanted)
-    responses = synthetic_rooms(np.random.default_rng(schedule.seed))
+    responses = synthetic_rooms(np.random.default_rng(seed))
     if rooms is not None:
         responses = np.concatenate((responses, _given_rooms(rooms)))
-    sounds = found["music"], found["noise"], found["voice"]
-    degrader = Degrader(sounds, responses, Degrading())
-    return Training(found["music"], degrader, schedule, data=_digest(corpus, wanted, responses))
+    return (found["music"], found["noise"], found["voice"]), responses
 
 
-def _digest(corpus: Path, packages: Sequence[str], rooms: NDArray[np.float32]) -> str:
+def _digest(corpus: Path, rooms: NDArray[np.float32]) -> str:
     """A name of what is trained on, by the manifests of its packages and the rooms."""
     found = hashlib.blake2b(rooms.tobytes(), digest_size=16)
-    for name in packages:
+    for name in (*TRAINING, *NOISE, *SPEECH):
         found.update((corpus / f"{name}.json").read_bytes())
     return found.hexdigest()
 
@@ -283,7 +353,7 @@ def _mean(part: Sequence[Progress]) -> Progress:
 
 
 def _write(training: Training, out: Path, curve: Sequence[Progress]) -> None:
-    from models.fingerprint.weights import save
+    from models.fingerprint.exporting import export
 
     schedule = training.schedule
     notes = {
@@ -292,7 +362,7 @@ def _write(training: Training, out: Path, curve: Sequence[Progress]) -> None:
     }
     if curve:
         notes["at the end"] = f"loss {curve[-1].loss:.3f}, hits {curve[-1].top1:.1%} of a batch"
-    save(out, training.kept(), notes)
+    export(out, training.kept(), notes)
     click.echo(f"{out}: {out.stat().st_size / 1e6:.1f} MB")
 
 

@@ -24,7 +24,7 @@ from models.fingerprint.decoding import SAMPLE_RATE, Rejected, decode
 from models.fingerprint.pools import Role
 from segue.errors import Unavailable
 
-__all__ = ["Clip", "download", "keep_audio"]
+__all__ = ["Clip", "audio_files", "download", "keep_audio", "unpack"]
 
 _AUDIO: Final = {".ogg", ".oga", ".opus", ".mp3", ".flac", ".wav", ".m4a", ".g722"}
 _ARCHIVES: Final = {".zip", ".pk3", ".pk4"}
@@ -70,8 +70,8 @@ def keep_audio(package: str, archive: Path, folder: Path, role: Role | None = No
     seen: set[bytes] = set()
     written, at = folder / f"{package}.part", 0
     with tempfile.TemporaryDirectory(dir=folder) as unpacked, written.open("wb") as out:
-        _unpack(archive, unpacked)
-        for name, source in _audio_files(Path(unpacked)):
+        unpack(archive, unpacked)
+        for name, source in audio_files(Path(unpacked)):
             samples = _samples(source, "g722" if name.lower().endswith(".g722") else None)
             digest = hashlib.blake2b(samples.tobytes()).digest()
             if not len(samples) or digest in seen:
@@ -87,7 +87,8 @@ def keep_audio(package: str, archive: Path, folder: Path, role: Role | None = No
     return clips
 
 
-def _unpack(archive: Path, folder: str) -> None:
+def unpack(archive: Path, folder: str) -> None:
+    """Unpack a package's archive. Raises Unavailable if it is broken, or dpkg is not there."""
     try:
         subprocess.run(
             ["dpkg-deb", "-x", str(archive), folder],  # noqa: S607 (a system's own, wherever it lies)
@@ -102,7 +103,7 @@ def _unpack(archive: Path, folder: str) -> None:
         ) from error
 
 
-def _audio_files(root: Path) -> Iterator[tuple[str, str | IO[bytes]]]:
+def audio_files(root: Path) -> Iterator[tuple[str, str | IO[bytes]]]:
     """Names and sources, in order of names; games keep some in archives."""
     for path in sorted(root.rglob("*")):
         if path.is_symlink() or not path.is_file():

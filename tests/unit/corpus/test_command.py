@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
-from models.fingerprint.weights import load
+from models.fingerprint.engine import Engine
 from segue.cli.fingerprint import fingerprint
 from segue.corpus.packages import NOISE, SPEECH, TESTING, TRAINING
 from segue.errors import Misconfigured
@@ -42,25 +42,22 @@ def run(*arguments: str | Path) -> Result:
 
 
 def test_weights_are_trained_verified_and_gone_on_with(corpus: Path, tmp_path: Path) -> None:
-    places = ("--corpus", corpus, "--checkpoint", tmp_path / "c.pt", "--out", tmp_path / "w.npz")
+    places = ("--corpus", corpus, "--checkpoint", tmp_path / "c.pt", "--out", tmp_path / "w.onnx")
     trained = run("train", *places, *STEPS, "--plot", tmp_path / "curve.png")
     assert trained.exit_code == 0, trained.output
     assert (tmp_path / "curve.png").stat().st_size > 5_000
-    _, notes = load(tmp_path / "w.npz")
-    assert notes["steps"] == "12 of 8 pairs, seed 1"
-    with np.load(tmp_path / "w.npz") as held:
-        first = held["expected"]
+    first = Engine(tmp_path / "w.onnx")
+    assert first.notes["steps"] == "12 of 8 pairs, seed 1"
     again = run("train", *places, *STEPS)  # from the checkpoint: nothing is left to do
     assert again.exit_code == 0, again.output
-    with np.load(tmp_path / "w.npz") as held:
-        np.testing.assert_array_equal(held["expected"], first)
-    verified = run("verify", tmp_path / "w.npz")
+    assert Engine(tmp_path / "w.onnx").identity == first.identity
+    verified = run("verify", tmp_path / "w.onnx")
     assert verified.exit_code == 0, verified.output
     assert "12 of 8 pairs" in verified.output
 
 
 def test_rooms_are_read_and_the_last_kept_back(corpus: Path, tmp_path: Path) -> None:
-    places = ("--corpus", corpus, "--checkpoint", tmp_path / "c.pt", "--out", tmp_path / "w.npz")
+    places = ("--corpus", corpus, "--checkpoint", tmp_path / "c.pt", "--out", tmp_path / "w.onnx")
     np.save(tmp_path / "rooms.npy", np.zeros((16, 24_000), np.float16))
     refused = run("train", *places, *STEPS, "--rooms", tmp_path / "rooms.npy")
     assert isinstance(refused.exception, Misconfigured)
@@ -72,7 +69,7 @@ def test_rooms_are_read_and_the_last_kept_back(corpus: Path, tmp_path: Path) -> 
 
 def test_a_corpus_that_lacks_packages_says_which(corpus: Path, tmp_path: Path) -> None:
     (corpus / f"{TRAINING[0]}.json").unlink()
-    places = ("--corpus", corpus, "--checkpoint", tmp_path / "c.pt", "--out", tmp_path / "w.npz")
+    places = ("--corpus", corpus, "--checkpoint", tmp_path / "c.pt", "--out", tmp_path / "w.onnx")
     refused = run("train", *places, *STEPS)
     assert isinstance(refused.exception, Misconfigured)
     assert TRAINING[0] in str(refused.exception)
@@ -80,8 +77,8 @@ def test_a_corpus_that_lacks_packages_says_which(corpus: Path, tmp_path: Path) -
 
 
 def test_a_file_that_holds_no_weights_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "w.npz").write_bytes(b"no weights")
-    refused = run("verify", tmp_path / "w.npz")
+    (tmp_path / "w.onnx").write_bytes(b"no weights")
+    refused = run("verify", tmp_path / "w.onnx")
     assert isinstance(refused.exception, Misconfigured)
     assert "cannot be read" in str(refused.exception)
 
@@ -98,8 +95,19 @@ def test_seconds_are_found_among_those_of_the_packages_for_tests(corpus: Path) -
 
 
 def test_a_checkpoint_of_another_schedule_is_told(corpus: Path, tmp_path: Path) -> None:
-    places = ("--corpus", corpus, "--checkpoint", tmp_path / "c.pt", "--out", tmp_path / "w.npz")
+    places = ("--corpus", corpus, "--checkpoint", tmp_path / "c.pt", "--out", tmp_path / "w.onnx")
     assert run("train", *places, *STEPS).exit_code == 0
     refused = run("train", *places, *STEPS, "--pairs", "9")
     assert isinstance(refused.exception, Misconfigured)
     assert "another schedule" in str(refused.exception)
+
+
+def test_a_calibration_is_learned_and_names_its_encoder(corpus: Path, tmp_path: Path) -> None:
+    out = tmp_path / "calibration.json"
+    learned = run("calibrate", "--corpus", corpus, "--out", out, "--queries", "100")
+    assert learned.exit_code == 0, learned.output
+    held = json.loads(out.read_text())
+    assert held["encoder"] == Engine().identity
+    assert len(held["weights"]) == 6
+    assert held["vector_count"] > 100
+    assert "expected calibration error 0.0" in learned.output
