@@ -25,6 +25,8 @@ COMMANDS: dict[str, str] = {
     "feed": "segue.cli.feed:feed",
     "tracks": "segue.cli.tracks:tracks",
     "replay": "segue.cli.replay:replay",
+    "check": "segue.cli.check:check",
+    "index": "segue.cli.index:index",
     "fingerprint": "segue.cli.fingerprint:fingerprint",
     "worker": "segue.cli.worker:worker",
     "topics": "segue.cli.topics:topics",
