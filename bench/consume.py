@@ -12,7 +12,6 @@ same topic, as it is slow.
 
 from __future__ import annotations
 
-import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +21,7 @@ import orjson
 from bench.bed import Bed, Say, send_backlog
 from bench.command import run_benchmarks
 from bench.measure import Figure, Peer, Plan
+from bench.peers import peer_python
 from bench.plays import small_plays
 from schemas.registry import PLAYS
 
@@ -32,7 +32,6 @@ QUICK_EVENTS = 100_000
 SLOW_EVENTS = 30_000
 TIMEOUT_S = 240.0
 QUIX = Path(__file__).parent / "consumers" / "quix.py"
-DEFAULT_PEER_PYTHON = Path(sys.prefix) / "peers" / "bin" / "python"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +61,6 @@ async def measure(bed: Bed, plan: Plan, say: Say) -> list[Figure]:
             rates[one.name].append(result["events"] / result["cpu_s"])
             say(f"run {run + 1}: {one.name} {rates[one.name][-1]:,.0f} events/CPU-s")
     return _figures(contestants, rates)
-
-
-def peer_python() -> Path | None:
-    """Return the interpreter of the peers' environment, None if there is none."""
-    python = Path(os.environ.get("SEGUE_BENCH_PEER_PYTHON", DEFAULT_PEER_PYTHON))
-    return python if python.exists() else None
 
 
 def _contestants(plan: Plan, say: Say) -> list[Contestant]:

@@ -1,0 +1,1 @@
+"""Music that was tampered with, and how often a fingerprinter still names it."""

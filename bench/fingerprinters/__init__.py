@@ -1,0 +1,1 @@
+"""The systems that `bench.fingerprint` compares: ours, and those that others published."""
