@@ -25,7 +25,7 @@ _CHANCE: Final = 0.055
 FEATURES: Final = ("1", "likeness", "peaks", "likeness sqrt(s)", "peaks sqrt(s)", "log(s)")
 
 
-PROBABILITY_MIN: Final = 0.9
+PROBABILITY_MIN: Final = 0.97
 """Of a match that is told, unless another is asked for."""
 
 
