@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 import numpy as np
@@ -23,17 +23,32 @@ from models.fingerprint.spectrogram import (
 
 __all__ = ["embedded", "printed", "windows_of"]
 
+_GATHERED: Final = 8 * SAMPLE_RATE
 _AT_ONCE: Final = 2_400  # frames, a minute
 
 
 def printed(sound: Iterable[NDArray[np.float32]], engine: Engine) -> Print:
     """The print of mono samples at 8 kHz, as `decode` yields them."""
     graph, parts, samples = Spectrograph(), _Parts(engine), 0
-    for part in sound:
+    for part in _gathered(sound):
         samples += len(part)
         parts.take(graph.take(part))
     parts.take(graph.close())
     return parts.whole(samples / SAMPLE_RATE)
+
+
+def _gathered(sound: Iterable[NDArray[np.float32]]) -> Iterator[NDArray[np.float32]]:
+    """The same samples, seconds at a time: decoders give a frame at a time, of 26 ms in MP3."""
+    held: list[NDArray[np.float32]] = []
+    count = 0
+    for part in sound:
+        held.append(part)
+        count += len(part)
+        if count >= _GATHERED:
+            yield np.concatenate(held)
+            held, count = [], 0
+    if held:
+        yield np.concatenate(held)
 
 
 class _Parts:
