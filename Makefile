@@ -61,7 +61,7 @@ up: setup ## Kafka, Redis and workers in the background
 down: ## stop them
 	@if [ -x $(BIN)/segue ]; then $(BIN)/segue down; fi
 
-test: setup $(STAMPS)/train ## all tests but chaos, on real Kafka and Redis (12 minutes)
+test: setup $(STAMPS)/train ## all tests but chaos, on real Kafka and Redis (20 minutes)
 	@$(BIN)/pytest
 
 check: $(STAMPS)/python $(STAMPS)/train ## format, lint, types, imports, docs and schemas in step (what CI runs)
