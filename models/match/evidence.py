@@ -19,6 +19,9 @@ __all__ = ["FEATURES", "PROBABILITY_MIN", "Calibration", "Evidence", "best_stret
 
 _WORTH: Final = 0.3
 """Likeness of a window above which it speaks for a match rather than against it."""
+_FITTED_S: Final = 8.0
+"""Seconds of the longest segments that a calibration is fitted on: longer ones are as sure as they,
+as what was fitted says nothing of them."""
 _OF_TYPICAL: Final = 0.6
 _CHANCE: Final = 0.055
 """Share of peaks that meet by chance: 9 cells around each, 23 peaks a second in 118 bins."""
@@ -41,9 +44,10 @@ class Evidence(NamedTuple):
         """The numbers (6) that `FEATURES` names."""
         # A little of chance is added, so that three peaks of four are not worth thirty of forty.
         met = (self.peak_hits + 2 * _CHANCE) / (self.peak_count + 2) - _CHANCE
-        root = math.sqrt(self.seconds)
+        seconds = min(self.seconds, _FITTED_S)
+        root = math.sqrt(seconds)
         return np.array(
-            [1.0, self.likeness, met, self.likeness * root, met * root, math.log(self.seconds)]
+            [1.0, self.likeness, met, self.likeness * root, met * root, math.log(seconds)]
         )
 
 

@@ -182,3 +182,11 @@ def test_short_pieces_of_one_song_are_each_told_while_they_play(matcher: Matcher
     hearing.take(upload)
     starts = [one.span.reference_start_s for one in sure(hearing.findings())]
     assert starts == [pytest.approx(2.0, abs=1.0), pytest.approx(16.0, abs=1.0)]
+
+
+def test_a_whole_song_is_one_finding_however_long(engine: Engine) -> None:
+    """Evidence of minutes once counted against a match."""
+    index, whole = MatchIndex(engine.identity), music(84, 100.0)
+    index.add("long", printed([whole], engine))
+    [found] = sure(Matcher(engine, index).match([whole]))
+    assert found.span == pytest.approx((0.0, 100.0, 0.0, 100.0), abs=1.0)
