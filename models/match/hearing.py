@@ -1,4 +1,4 @@
-"""One upload as it is heard: its last seconds, seen through every view, and who it may be."""
+"""One upload as it is heard: its last seconds, seen through every view."""
 
 from __future__ import annotations
 

@@ -1,9 +1,10 @@
 """Who is in this upload: a decision that grows with what is heard.
 
 Each second the windows that are new are looked up: as they are, four of them, and through every
-other view, one. What many hits agree on is aligned exactly; what is alike enough becomes a segment,
-is followed window by window without any further search, and ends where it is no longer alike. A
-finished upload that is short and not yet recognised is looked at once more, more closely.
+other view, one in two seconds. What many hits agree on is aligned exactly; what is alike enough
+becomes a segment, is followed window by window without any further search, and ends where it is no
+longer alike. A finished upload that is short and not yet recognised is looked at once more, more
+closely.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`segue fingerprint fetch|train|evaluate|verify`: the network that recognises recordings."""
+"""`segue fingerprint fetch|train|evaluate|calibrate|verify`: what recognises recordings."""
 
 from __future__ import annotations
 
@@ -275,7 +275,6 @@ def _asked(
 
 
 def _training(corpus: Path, rooms: Path | None, schedule: Schedule) -> Training:
-
     from models.fingerprint.degrading import Degrader, Degrading
     from models.fingerprint.training import Training
 
